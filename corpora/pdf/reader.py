@@ -1,0 +1,226 @@
+"""A PDF -> a Document with headings and pages, what was left out, and a health report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+
+from configs.pdf import PdfSettings
+from corpora.pdf import ocr
+from corpora.pdf.compose import compose
+from corpora.pdf.diagnosis import FileHealth, PageHealth, Seen, diagnose, file_verdict, garbage_share
+from corpora.pdf.flow import PageFlow, paragraphs
+from corpora.pdf.fonts import unmapped_fonts
+from corpora.pdf.furniture import CleanPage, clean, rows
+from corpora.pdf.glyphs import RawPage, read_page
+from corpora.pdf.layout import Column, columns
+from corpora.pdf.respace import is_glued, respaced
+from corpora.pdf.rules import Rule, read_rules
+from corpora.pdf.structure import Articles, is_statute, read_outline, style_of, title_of
+from corpora.pdf.tables import with_tables
+from corpora.records import Document, Skipped
+
+PDF_VERSION = 1
+"""Raised whenever the text that comes out may change: it is part of the cache's key."""
+
+_COPY = 1 << 4  # the permission to extract text
+
+
+@dataclass(frozen=True, slots=True)
+class PdfResult:
+    """What came out of one file. `document` is None when nothing readable did; `skipped` says why."""
+
+    document: Document | None
+    skipped: tuple[Skipped, ...]
+    health: FileHealth
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What is taken from a page while it is open."""
+
+    raw: RawPage
+    rules: tuple[Rule, ...]
+    is_image: bool
+    confidence: float | None
+    is_respaced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """A page in reading order."""
+
+    clean: CleanPage
+    columns: tuple[Column, ...]
+    tables: int
+
+
+def read_pdf(path: Path, *, doc_id: str, source: str, settings: PdfSettings, password: str | None = None) -> PdfResult:
+    """The document in one PDF. Whatever the file holds, it does not raise: the reasons are in `skipped`.
+
+    Suspect pages are left out of the text unless the settings keep them; unreadable and contents pages
+    always are. Raises UserError when OCR is forced and cannot be done.
+    """
+    ocr.check(settings)
+    problem = _unfit(path)
+    if problem:
+        return failed(path, problem)
+    try:
+        pdf = pdfium.PdfDocument(path, password=password)
+    except pdfium.PdfiumError as error:
+        return failed(path, _why(error, has_password=password is not None))
+    try:
+        return _read(pdf, path, doc_id=doc_id, source=source, settings=settings, password=password)
+    except pdfium.PdfiumError as error:
+        return failed(path, f"damaged: {error}")
+    finally:
+        pdf.close()
+
+
+def failed(path: Path, reason: str, *, is_encrypted: bool = False) -> PdfResult:
+    """The result for a file that gives nothing."""
+    health = FileHealth(str(path), "unreadable", reason, (), 0, is_encrypted or "encrypted" in reason, False, ())
+    return PdfResult(None, (Skipped(str(path), reason),), health)
+
+
+def _unfit(path: Path) -> str:
+    """Why a path cannot be a PDF, or ""."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(1024)
+    except OSError as error:
+        return f"cannot be opened: {error.strerror}"
+    if not head:
+        return "an empty file (0 bytes)"
+    if b"%PDF-" not in head:
+        return f"not a PDF: it begins with {head[:8]!r}, not %PDF-"
+    return ""
+
+
+def _why(error: pdfium.PdfiumError, *, has_password: bool) -> str:
+    """pdfium's reason for not opening a file, with what helps."""
+    if "assword" in str(error):
+        if has_password:
+            return "encrypted, and the password given does not open it; give another with --password"
+        return "encrypted: a password is wanted; give it with --password or the setting corpora.pdf.password"
+    return f"damaged or truncated: {error}"
+
+
+def _read(
+    pdf: pdfium.PdfDocument, path: Path, *, doc_id: str, source: str, settings: PdfSettings, password: str | None
+) -> PdfResult:
+    is_encrypted = pdfium_c.FPDF_GetSecurityHandlerRevision(pdf.raw) >= 0
+    is_restricted = is_encrypted and not pdfium_c.FPDF_GetDocPermissions(pdf.raw) & _COPY
+    if is_restricted and settings.owner_restricted == "skip":
+        return failed(path, "its owner forbids copying text; corpora.pdf.owner_restricted=read reads it", is_encrypted=True)
+    count = len(pdf)
+    loaded, skipped = _load_all(pdf, path, settings)
+    laid = [_lay(page, loaded[page.page.number]) for page in clean([page.raw for page in loaded.values()])]
+    health = diagnose([page.clean for page in laid], {page.clean.page.number: _seen(page, loaded) for page in laid})
+    kept, left_out = _sort_out(laid, health, path, settings)
+    skipped += left_out
+    document, joined = _document(pdf, path, kept, doc_id=doc_id, source=source)
+    verdict, advice = file_verdict(health, is_restricted=is_restricted, ocr_hint=ocr.hint(settings))
+    is_damaged = any(page.verdict in ("suspect", "unreadable") and not page.is_image for page in health)
+    report = FileHealth(
+        str(path),
+        verdict,
+        advice,
+        tuple(health),
+        count,
+        is_encrypted,
+        is_restricted,
+        unmapped_fonts(path, password) if is_damaged else (),
+        joined,
+    )
+    if document is None and not left_out:
+        skipped.append(Skipped(str(path), advice or "no text in it"))
+    return PdfResult(document, tuple(skipped), report)
+
+
+def _load_all(pdf: pdfium.PdfDocument, path: Path, settings: PdfSettings) -> tuple[dict[int, _Loaded], list[Skipped]]:
+    """The pages by number, and those that could not be had."""
+    count = len(pdf)
+    skipped = []
+    loaded = {}
+    for number in range(1, min(count, settings.max_pages) + 1):
+        try:
+            page = pdf[number - 1]
+        except pdfium.PdfiumError as error:
+            skipped.append(Skipped(f"{path} page {number}", f"damaged: {error}"))
+            continue
+        loaded[number] = _load(page, number, settings)
+        page.close()
+    if count > settings.max_pages:
+        skipped.append(Skipped(f"{path} pages {settings.max_pages + 1}-{count}", "beyond corpora.pdf.max_pages"))
+    return loaded, skipped
+
+
+def _load(page: pdfium.PdfPage, number: int, settings: PdfSettings) -> _Loaded:
+    raw = read_page(page, number)
+    is_image = raw.chars < 5 and _has_picture(page)
+    confidence = None
+    needs_ocr = is_image or garbage_share(" ".join(line.text for line in raw.lines)) > 0.2
+    if settings.ocr == "force" or needs_ocr:
+        read = ocr.recognise(page, number, settings)
+        if read is not None:
+            raw, confidence = read.page, read.confidence
+    glued = is_glued(raw)
+    if glued:
+        raw = respaced(raw)
+    beside = sum(len(row) > 1 for row in rows(raw.lines)[1:-1]) if settings.tables else 0
+    rules = tuple(read_rules(page)) if beside >= 2 else ()
+    return _Loaded(raw, rules, is_image, confidence, glued)
+
+
+def _has_picture(page: pdfium.PdfPage) -> bool:
+    return any(True for _ in page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=4))
+
+
+def _lay(page: CleanPage, loaded: _Loaded) -> _Laid:
+    lines, tables = (page.page.lines, 0) if not loaded.rules else with_tables(page.page.lines, loaded.rules)
+    return _Laid(page, tuple(columns(lines)), tables)
+
+
+def _seen(page: _Laid, loaded: Mapping[int, _Loaded]) -> Seen:
+    known = loaded[page.clean.page.number]
+    return Seen(len(page.columns), page.tables, known.is_image, known.confidence, known.is_respaced)
+
+
+def _sort_out(
+    laid: Sequence[_Laid], health: Sequence[PageHealth], path: Path, settings: PdfSettings
+) -> tuple[list[_Laid], list[Skipped]]:
+    """(pages for the text, what stays out): contents pages go without a word, they repeat the headings."""
+    kept, skipped = [], []
+    for page, state in zip(laid, health, strict=True):
+        if state.verdict == "unreadable" or (state.verdict == "suspect" and not settings.keep_suspect):
+            skipped.append(Skipped(f"{path} page {state.page}", f"{state.verdict}: {state.why}"))
+        elif not state.is_contents:
+            kept.append(page)
+    return kept, skipped
+
+
+def _document(
+    pdf: pdfium.PdfDocument, path: Path, laid: Sequence[_Laid], *, doc_id: str, source: str
+) -> tuple[Document | None, int]:
+    """The document that the pages make (None without text), and how many lines were joined."""
+    lines = [line for page in laid for line in page.clean.page.lines]
+    if not lines:
+        return None, 0
+    style = style_of(lines)
+    outline = read_outline(pdf)
+    title = title_of(pdf.get_metadata_value("Title"), lines, fallback=path.stem)
+    flows = [
+        PageFlow(page.clean.page.number, page.clean.page.height, page.columns, tuple(outline.get(page.clean.page.number, ())))
+        for page in laid
+    ]
+    found = paragraphs(
+        flows, style, articles=Articles(is_statute(lines)), has_outline=bool(outline), title=title
+    )
+    composed = compose(found, {page.clean.page.number: page.clean.label for page in laid})
+    document = Document(doc_id, title, composed.text, source, headings=composed.headings, pages=composed.pages)
+    return (document if composed.text.strip() else None), composed.joined

@@ -1,0 +1,75 @@
+"""KIND:PATH -> documents: the one door through which every corpus enters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import assert_never, get_args
+
+from configs.errors import UserError
+from configs.schema import SourceKind, SourceSettings
+from corpora import sample, text, wiki
+from corpora.files import discover
+from corpora.jsonl import beir_corpus, read_documents, read_statutes
+from corpora.records import Document, Skipped
+
+
+def parse_source(argument: str) -> SourceSettings:
+    """The source that `KIND:PATH` or `sample` names. Raises UserError for an unknown kind."""
+    kind, _, path = argument.partition(":")
+    for known in get_args(SourceKind):
+        if kind == known:
+            return SourceSettings(kind=known, path=Path(path).expanduser() if path else None)
+    raise UserError(f"--source {argument}: unknown kind {kind!r}; expected one of {', '.join(get_args(SourceKind))}")
+
+
+def input_files(source: SourceSettings) -> list[Path]:
+    """The files that a source reads, in reading order. Raises UserError when there are none."""
+    if source.kind == "sample":
+        return sample.files()
+    path = _path(source)
+    match source.kind:
+        case "wiki":
+            return wiki.files(path)
+        case "text":
+            return discover(path, text.SUFFIXES)
+        case "statutes" | "jsonl":
+            return discover(path, (".jsonl",))
+        case "pdf":
+            return discover(path, (".pdf",))
+        case "beir":
+            return [beir_corpus(path)]
+        case _:
+            assert_never(source.kind)
+
+
+def read(source: SourceSettings) -> Iterator[Document | Skipped]:
+    """The documents of a source, streamed in order, and what it had to leave out."""
+    if source.kind == "sample":
+        yield from sample.read_articles()
+        return
+    path = _path(source)
+    name = path.name.split(".")[0]
+    for file in input_files(source):
+        match source.kind:
+            case "wiki":
+                yield from wiki.read(file, source="wiki", licence=source.licence)
+            case "text":
+                doc_id = str(file.relative_to(path)) if path.is_dir() else file.name
+                yield text.read(file, doc_id=doc_id, source=name, licence=source.licence)
+            case "statutes":
+                yield from read_statutes(file, source="statutes", licence=source.licence)
+            case "jsonl":
+                yield from read_documents(file, source=name, licence=source.licence)
+            case "beir":
+                yield from read_documents(file, source=name, licence=source.licence, id_key="_id")
+            case "pdf":
+                raise NotImplementedError
+            case _:
+                assert_never(source.kind)
+
+
+def _path(source: SourceSettings) -> Path:
+    if source.path is None:
+        raise UserError(f"--source {source.kind}: a path is wanted, as in --source {source.kind}:PATH")
+    return source.path

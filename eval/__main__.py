@@ -1,0 +1,31 @@
+"""python -m eval retrieval --beir DIR [--split test] [--index DIR] [--json]
+
+Example: python -m eval retrieval --beir data/my-beir-folder --split dev
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from configs.errors import run_command
+from eval.retrieval_command import main_retrieval
+
+_COMMANDS = {"retrieval": main_retrieval}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Dispatch to the command that the first argument names."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments and arguments[0] in _COMMANDS:
+        return _COMMANDS[arguments[0]](arguments[1:])
+    parser = argparse.ArgumentParser(
+        prog="python -m eval", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=sorted(_COMMANDS))
+    parser.parse_args(arguments)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

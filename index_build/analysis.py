@@ -1,0 +1,205 @@
+"""Kiwi over all documents, in spawned processes, remembered by content so that nothing is analysed twice."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+from numpy.typing import NDArray
+
+from configs.errors import UserError
+from index_build.dedup import PERMUTATIONS, signature
+from index_build.documents import context_of, read_batch, read_digests
+from index_build.terms import Analyser, Analysis
+
+_SCHEMA = pa.schema(
+    [
+        ("digest", pa.binary(16)),
+        ("sentences", pa.list_(pa.int32())),
+        ("starts", pa.list_(pa.int32())),
+        ("keys", pa.list_(pa.uint64())),
+        ("context", pa.list_(pa.uint64())),
+        ("signature", pa.list_(pa.uint32(), PERMUTATIONS)),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """What the cache holds of one document."""
+
+    analysis: Analysis
+    signature: NDArray[np.uint32]  # MinHash over character 6-grams
+
+
+class Progress(Protocol):
+    """Where long work says how far it is."""
+
+    def expect(self, documents: int) -> None:
+        """So many more documents have to be analysed."""
+
+    def advance(self, documents: int) -> None:
+        """So many have been."""
+
+    def assembled(self, documents: int) -> None:
+        """So many documents have become passages."""
+
+
+class AnalysisCache:
+    """The analyses made so far with one analyser: digest of a document -> its terms.
+
+    A folder of Arrow files, each named by the digest of its own bytes: a file that does not match its
+    name (cut off, damaged) is deleted, and what it held is analysed again.
+    """
+
+    def __init__(self, root: Path, identity: dict[str, str]) -> None:
+        name = xxhash.xxh3_64_hexdigest(json.dumps(identity, sort_keys=True).encode())
+        self.folder = root / "analysis" / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._places: dict[bytes, tuple[int, int]] = {}
+        self._segments: list[pa.RecordBatch] = []
+        for path in sorted(self.folder.glob("*.arrow")):
+            self.add(path)
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self._places
+
+    def add(self, path: Path) -> None:
+        """Take in a file of analyses; delete it when its bytes are not what its name says."""
+        mapped = pa.memory_map(str(path)) if path.stat().st_size else None
+        if mapped is None or xxhash.xxh3_128_hexdigest(mapped.read_buffer()) != path.stem:
+            path.unlink()
+            return
+        mapped.seek(0)
+        batch = pa.ipc.open_file(mapped).get_batch(0)
+        number = len(self._segments)
+        self._segments.append(batch)
+        for row, digest in enumerate(batch.column("digest").to_pylist()):
+            self._places.setdefault(digest, (number, row))
+
+    def get(self, digest: bytes) -> Analysed:
+        """The analysis of the document with this digest. Raises KeyError when there is none."""
+        number, row = self._places[digest]
+        columns = self._segments[number]
+
+        def cell(name: str) -> NDArray[np.generic]:
+            column = columns.column(name)
+            offsets = np.frombuffer(column.buffers()[1], dtype=np.int32, count=row + 2)
+            values: NDArray[np.generic] = column.values.to_numpy()[offsets[row] : offsets[row + 1]]
+            return values
+
+        signatures = columns.column("signature").values.to_numpy()
+        return Analysed(
+            Analysis(cell("sentences"), cell("starts"), cell("keys"), cell("context")),  # type: ignore[arg-type]
+            signatures[row * PERMUTATIONS : (row + 1) * PERMUTATIONS],
+        )
+
+
+def analyse_all(
+    batches: Iterator[Path],
+    cache: AnalysisCache,
+    *,
+    workers: int,
+    user_dictionary: Path | None,
+    progress: Progress,
+) -> list[Path]:
+    """Analyse what the cache lacks of each batch, and give the batches back, in order.
+
+    Batches are worked on as they come, so that reading and analysis overlap. Raises UserError when a
+    worker process dies; what the others have done is in the cache.
+    """
+    workers = workers or os.cpu_count() or 1
+    paths: list[Path] = []
+    pending: dict[Future[Path], int] = {}
+    context = multiprocessing.get_context("spawn")  # a forked Kiwi hangs
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(user_dictionary,)) as pool:
+        try:
+            for path in batches:
+                paths.append(path)
+                digests = read_digests(path)
+                missing = [number for number, digest in enumerate(digests) if digest not in cache]
+                progress.expect(len(missing))
+                if missing:
+                    pending[pool.submit(_analyse, path, missing, cache.folder)] = len(missing)
+                _collect([future for future in pending if future.done()], pending, cache, progress)
+            while pending:
+                done, _ = wait(pending, return_when=FIRST_COMPLETED)
+                _collect(done, pending, cache, progress)
+        except BrokenProcessPool:
+            raise UserError(
+                "an analysis process died (out of memory?); what is done is kept: run the same command again,"
+                " with --set index_build.workers=1 to use less memory"
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return paths
+
+
+def _collect(
+    done: Iterable[Future[Path]], pending: dict[Future[Path], int], cache: AnalysisCache, progress: Progress
+) -> None:
+    for future in done:
+        cache.add(future.result())
+        progress.advance(pending.pop(future))
+
+
+_analyser: Analyser | None = None
+
+
+def _start(user_dictionary: Path | None) -> None:
+    global _analyser  # noqa: PLW0603 - one Kiwi per process, made where it lives
+    Thread(target=_die_with_parent, daemon=True).start()
+    _analyser = Analyser(user_dictionary)
+
+
+def _die_with_parent() -> None:
+    """End this worker when its parent is gone: a killed build must not leave processes of 600 MiB behind."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _analyse(batch: Path, rows: Sequence[int], folder: Path) -> Path:
+    """In a worker: analyse some documents of a batch and write them as one cache file."""
+    if _analyser is None:
+        raise RuntimeError("the worker was started without its initializer")
+    documents = read_batch(batch)
+    digests, analyses, signatures = [], [], []
+    for number in rows:
+        document = documents[number].document
+        digests.append(documents[number].digest)
+        analyses.append(_analyser.analyse(document.text, context_of(document)))
+        signatures.append(signature(document.text))
+    lists = [
+        _lists([getattr(a, name) for a in analyses], _SCHEMA.field(name).type.value_type)
+        for name in ("sentences", "starts", "keys", "context")
+    ]
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate(signatures)), PERMUTATIONS)
+    columns = [pa.array(digests, pa.binary(16)), *lists, flat]
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, _SCHEMA) as writer:
+        writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
+    contents = sink.getvalue()
+    path = folder / f"{xxhash.xxh3_128_hexdigest(contents)}.arrow"
+    temporary = folder / f".{path.name}.{os.getpid()}"
+    temporary.write_bytes(contents)
+    return temporary.replace(path)
+
+
+def _lists(arrays: list[NDArray[np.generic]], kind: pa.DataType) -> pa.ListArray:
+    offsets = np.zeros(len(arrays) + 1, dtype=np.int32)
+    np.cumsum([len(array) for array in arrays], out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(arrays), kind))

@@ -1,0 +1,149 @@
+"""The one-shot commands `search` and `explain`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from configs import load
+from configs.errors import UserError
+from configs.schema import Settings
+from corpora.records import pages_of
+from rag.hits import Hit
+from rag.index import Index
+from rag.retrieve import Filter, LexicalRetriever
+
+_SNIPPET = 160  # characters of a passage in the table
+
+
+def main_search(argv: list[str]) -> int:
+    """Search an index and print the hits as a table or as one JSON object."""
+    parser = argparse.ArgumentParser(prog="python -m rag search", description="Search an index.")
+    parser.add_argument("query")
+    _add_common(parser)
+    parser.add_argument("--top-k", type=int, metavar="N")
+    parser.add_argument("--mode", choices=["lexical"])
+    parser.add_argument("--source", help="only passages of this corpus (wiki, statutes, sample ...)")
+    parser.add_argument("--licence", help="only passages under this licence")
+    args = parser.parse_args(argv)
+    overrides = [*args.overrides]
+    overrides += [f"rag.top_k={args.top_k}"] if args.top_k is not None else []
+    overrides += [f"rag.mode={args.mode}"] if args.mode else []
+    settings = load(args.config, overrides)
+    index = Index(args.index or settings.rag.index)
+    retriever = LexicalRetriever(index, settings.rag.lexical, Filter(args.source, args.licence))
+    index.analyser.terms("")  # Kiwi loads here, so that the time below is the search's own
+    started = time.perf_counter()
+    hits = retriever.search(args.query, settings.rag.top_k)
+    seconds = time.perf_counter() - started
+    if args.json:
+        print(json.dumps(_as_json(args.query, settings, index, hits, seconds), ensure_ascii=False))
+    else:
+        _print_hits(index, hits, seconds)
+    return 0
+
+
+def _as_json(query: str, settings: Settings, index: Index, hits: list[Hit], seconds: float) -> dict[str, object]:
+    rows = []
+    for hit in hits:
+        row = _row(index, hit.passage_id)
+        passage, document = index.store.passage(row), index.store.document(row)
+        rows.append(
+            {
+                "rank": hit.rank,
+                "passage_id": hit.passage_id,
+                "doc_id": passage.doc_id,
+                "title": document.title,
+                "page": _page(index, row) or None,
+                "score": hit.score,
+                "lexical_rank": hit.rank,
+                "dense_rank": None,
+                "text": passage.text,
+            }
+        )
+    return {"query": query, "mode": settings.rag.mode, "hits": rows, "seconds": seconds}
+
+
+def _print_hits(index: Index, hits: list[Hit], seconds: float) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    if not hits:
+        console.print("no passage shares a term with the query")
+    table = Table("rank", "score", "passage", "where", "text", show_edge=False, pad_edge=False)
+    for hit in hits:
+        row = _row(index, hit.passage_id)
+        passage, document = index.store.passage(row), index.store.document(row)
+        where = " > ".join([document.title, *passage.heading_path])
+        page = _page(index, row)
+        text = " ".join(passage.text.split())
+        table.add_row(
+            str(hit.rank),
+            f"{hit.score:.2f}",
+            hit.passage_id,
+            f"{where} (p. {page})" if page else where,
+            text[:_SNIPPET] + ("…" if len(text) > _SNIPPET else ""),
+        )
+    if hits:
+        console.print(table)
+    console.print(f"{len(hits)} hits in {seconds * 1000:.1f} ms from {index.path}", highlight=False)
+
+
+def main_explain(argv: list[str]) -> int:
+    """Print what every term adds to one passage's score, as a table or as one JSON object."""
+    parser = argparse.ArgumentParser(prog="python -m rag explain", description="Why a passage has its score.")
+    parser.add_argument("query")
+    parser.add_argument("passage_id")
+    _add_common(parser)
+    args = parser.parse_args(argv)
+    settings = load(args.config, args.overrides)
+    index = Index(args.index or settings.rag.index)
+    _row(index, args.passage_id)
+    contributions = LexicalRetriever(index, settings.rag.lexical).explain(args.query, args.passage_id)
+    total = sum(part.score for part in contributions)
+    if args.json:
+        parts = [asdict(part) for part in contributions]
+        print(
+            json.dumps(
+                {"query": args.query, "passage_id": args.passage_id, "score": total, "terms": parts},
+                ensure_ascii=False,
+            )
+        )
+        return 0
+    table = Table("field", "term", "in query", "tf", "df", "idf", "length norm", "contribution", show_edge=False)
+    for part in contributions:
+        table.add_row(
+            part.field, part.term, str(part.count), str(part.tf), f"{part.df:,}",
+            f"{part.idf:.3f}", f"{part.length_norm:.3f}", f"{part.score:.3f}",
+        )  # fmt: skip
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    console.print(f"score {total:.4f} = the sum of {len(contributions)} contributions", highlight=False)
+    return 0
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--index", type=Path, metavar="DIR", help="default: indexes/default")
+    parser.add_argument("--config", type=Path, metavar="FILE")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _row(index: Index, passage_id: str) -> int:
+    row = index.store.row(passage_id)
+    if row is None:
+        raise UserError(f"{index.path}: no passage {passage_id!r}; ids look like DOCUMENT#0, see: python -m rag search")
+    return row
+
+
+def _page(index: Index, row: int) -> str:
+    """The page or pages of a passage as printed (or, where none is printed, as numbered in the file), or ""."""
+    passage = index.store.passage(row)
+    pages = pages_of(index.store.document(row).pages, passage.start, len(passage.text))
+    labels = [page.label or str(page.number) for page in pages]
+    return labels[0] if len(set(labels)) == 1 else f"{labels[0]}-{labels[-1]}" if labels else ""

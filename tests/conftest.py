@@ -1,0 +1,71 @@
+"""What several tests need: the real corpora where they are, and small indexes built once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from configs.schema import CorporaSettings, IndexBuildSettings, Settings, SourceSettings
+from index_build.build import build
+from rag.index import Index
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL = ROOT.parent / "shared" / "data"
+
+
+class Silence:
+    """Progress that nobody watches."""
+
+    def expect(self, documents: int) -> None:
+        """Nothing."""
+
+    def advance(self, documents: int) -> None:
+        """Nothing."""
+
+    def assembled(self, documents: int) -> None:
+        """Nothing."""
+
+
+def settings_for(source: SourceSettings, out: Path, **chunk: int) -> Settings:
+    """Settings that build one source into a folder, with a cache beside it."""
+    defaults = Settings()
+    return defaults.model_copy(
+        update={
+            "corpora": CorporaSettings(sources=(source,)),
+            "index_build": IndexBuildSettings(out=out, cache=out.parent / "cache", workers=1),
+        }
+    )
+
+
+def write_jsonl(path: Path, records: Sequence[dict[str, object]]) -> Path:
+    """A JSON-lines file of some records."""
+    path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records), encoding="utf-8")
+    return path
+
+
+def run(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """A command of the project, as a user runs it."""
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The folder of real corpora; the test is skipped where it is absent."""
+    if not REAL.is_dir():
+        pytest.skip(f"no real corpora at {REAL}")
+    return REAL
+
+
+@pytest.fixture(scope="session")
+def sample_index(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    """The bundled sample, indexed."""
+    out = tmp_path_factory.mktemp("sample") / "index"
+    build(settings_for(SourceSettings(kind="sample"), out), Silence())
+    return Index(out)
