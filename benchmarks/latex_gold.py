@@ -1,7 +1,7 @@
 """LaTeX source of a textbook -> its prose, paragraph by paragraph: the gold that extraction is measured against.
 
-Formulas, figures' files, labels and index entries are left out, and so is what TeX makes by itself
-(numbers, "그림 3.2"). Comparison is over Hangul words only, so what stands between them does not count.
+Formulas and references become "#"; figures' files, labels and index entries are left out, and so are the
+numbers that TeX makes. Comparison is over Hangul only, so what stands between it does not count.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from pathlib import Path
 
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _DISPLAY = re.compile(
-    r"\\begin\{(equation|IEEEeqnarray|eqnarray|multline|align)(\*?)\}.*?\\end\{\1\2\}|\\\[.*?\\\]|\$\$.*?\$\$", re.DOTALL
+    r"\\begin\{(equation|IEEEeqnarray|eqnarray|multline|align)(\*?)\}.*?\\end\{\1\2\}|\\\[.*?\\\]|\$\$.*?\$\$",
+    re.DOTALL,
 )
 _INLINE = re.compile(r"(?<!\\)\$[^$]*\$")
 _DROPPED = re.compile(
@@ -38,7 +39,8 @@ def chapter(text: str) -> list[str]:
     text = _COMMENT.sub("", text)
     text = _DISPLAY.sub("\n\n", text)
     text, captions = _floats_out(text)
-    text = _INLINE.sub("\x01", text)
+    text = _INLINE.sub("#", text)
+    text = re.sub(r"\\(?:page)?ref\{[^}]*\}|\\LaTeX\b", "#", text)
     text = _HREF.sub(r"\1", text)
     text = _BLOCK.sub(r"\n\n\2\n\n", text)
     text = _RUN_IN.sub(r"\n\n\1 ", text)
@@ -52,7 +54,7 @@ def chapter(text: str) -> list[str]:
     found: list[str] = []
     for paragraph in paragraphs:
         parts = re.split(r"\x02(\d+)\x02", paragraph)
-        body = " ".join("".join(parts[0::2]).replace("\x01", "").split())
+        body = " ".join("".join(parts[0::2]).split())
         found += [body, *(captions[int(number)] for number in parts[1::2])]
     return [paragraph for paragraph in found if re.search(r"[가-힣]", paragraph)]
 
@@ -63,7 +65,7 @@ def _floats_out(text: str) -> tuple[str, list[str]]:
 
     def mark(match: re.Match[str]) -> str:
         caption = _BLOCK.search(match.group())
-        captions.append(_COMMAND.sub("", _INLINE.sub("", caption[2])) if caption else "")
+        captions.append(_COMMAND.sub("", _INLINE.sub("#", caption[2])) if caption else "")
         return f"\x02{len(captions) - 1}\x02 "
 
     return re.sub(r"\\begin\{figure\}.*?\\end\{figure\}", mark, text, flags=re.DOTALL), captions

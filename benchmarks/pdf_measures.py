@@ -11,7 +11,8 @@ from difflib import SequenceMatcher
 
 _WORD = re.compile(r"[가-힣]+")
 _GRAM = 12  # syllables: what stands once in both texts anchors the alignment
-_HEADS = re.compile(r"제\s*\d+\s*장\.|부록\s*[A-Z]\.|(?:^|\s)[\dA-Z]\.\s?\d+\.\s+(?=[가-힣A-Z])", re.MULTILINE)
+# LaTeX's have a full stop behind the number that the headings have not
+LATEX_HEADS = re.compile(r"제\s*\d+\s*장\.|부록\s*[A-Z]\.|(?:^|\s)[\dA-Z]\.\s?\d+\.\s+(?=[가-힣A-Z])", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Score:
     """Measures of one extraction against its gold; all from 0 to 1 but `heads`."""
 
     f1: float  # of words as a bag
+    recall: float  # of the gold's words, how many are there: tables and plots, which no gold holds, do not count
     order: float  # 2 LCS / (words + words): words in the right order
     spacing: float  # F1 of word boundaries between aligned syllables
     heads: float  # running heads left per 20 pages
@@ -35,6 +37,37 @@ def f1(gold: Sequence[str], found: Sequence[str]) -> float:
     """Harmonic mean of precision and recall of the two bags of words."""
     common = sum((Counter(gold) & Counter(found)).values())
     return 2 * common / (len(gold) + len(found)) if gold or found else 1.0
+
+
+def recall(gold: Sequence[str], found: Sequence[str]) -> float:
+    """The share of the gold's words that are found; 1 for no gold."""
+    return sum((Counter(gold) & Counter(found)).values()) / len(gold) if gold else 1.0
+
+
+def accuracy(gold: str, found: str) -> float:
+    """1 - (edit distance / length of the gold), at least 0; the measure that OCR is usually reported by."""
+    if not gold:
+        return float(not found)
+    return max(0.0, 1 - _distance(gold, found) / len(gold))
+
+
+def _distance(one: str, other: str) -> int:
+    """Insertions, deletions and substitutions, by the bit-parallel algorithm of Myers (1999)."""
+    masks: dict[str, int] = {}
+    for n, char in enumerate(one):
+        masks[char] = masks.get(char, 0) | 1 << n
+    full, top = (1 << len(one)) - 1, 1 << (len(one) - 1)
+    up, down, distance = full, 0, len(one)
+    for char in other:
+        match = masks.get(char, 0)
+        cross = match | down
+        match |= (((match & up) + up) ^ up) & full
+        raised = down | (full & ~(match | up))
+        lowered = up & match
+        distance += bool(raised & top) - bool(lowered & top)
+        raised = (raised << 1 | 1) & full
+        up, down = ((lowered << 1) & full) | (full & ~(cross | raised)), raised & cross
+    return distance
 
 
 def order(gold: Sequence[str], found: Sequence[str]) -> float:
@@ -54,35 +87,35 @@ def order(gold: Sequence[str], found: Sequence[str]) -> float:
 
 def spacing(gold: str, found: str) -> float:
     """F1 of spaces between syllables that follow each other in both texts, whatever the texts lack besides."""
-    one, one_ends = _syllables(gold)
-    other, other_ends = _syllables(found)
+    one, one_gaps = _syllables(gold)
+    other, other_gaps = _syllables(found)
     right = wanted = given = 0
     for a, b, size in _alignment(one, other):
         for step in range(size - 1):
-            in_gold, in_found = one_ends[a + step], other_ends[b + step]
-            right += in_gold and in_found
-            wanted += in_gold
-            given += in_found
+            in_gold, in_found = one_gaps[a + step], other_gaps[b + step]
+            if in_gold is not None and in_found is not None:
+                right += in_gold and in_found
+                wanted += in_gold
+                given += in_found
     return 2 * right / (wanted + given) if wanted + given else 1.0
 
 
-def _syllables(text: str) -> tuple[str, list[bool]]:
+def _syllables(text: str) -> tuple[str, list[bool | None]]:
     """The Hangul syllables of a text, and for each whether a space follows it before the next.
 
-    Where something else than a space stands between two syllables, that counts as no space in both
-    texts alike, unless the text itself is cut there.
+    None where something else than a space stands in between: a formula, a number, a bracket.
     """
     syllables: list[str] = []
-    ends: list[bool] = []
+    gaps: list[bool | None] = []
     last = 0
     for match in re.finditer(r"[가-힣]", text):
         if syllables:
             between = text[last : match.start()]
-            ends.append(bool(between) and between.isspace())
+            gaps.append(None if between.strip() else bool(between))
         syllables.append(match.group())
         last = match.end()
-    ends.append(False)
-    return "".join(syllables), ends
+    gaps.append(None)
+    return "".join(syllables), gaps
 
 
 def _alignment(one: str, other: str) -> list[tuple[int, int, int]]:
@@ -96,7 +129,9 @@ def _alignment(one: str, other: str) -> list[tuple[int, int, int]]:
             continue
         else:
             matcher = SequenceMatcher(None, one[a0:a1], other[b0:b1], autojunk=False)
-            found = [(a0 + block.a, b0 + block.b, block.size) for block in matcher.get_matching_blocks() if block.size > 2]
+            found = [
+                (a0 + block.a, b0 + block.b, block.size) for block in matcher.get_matching_blocks() if block.size > 2
+            ]
         for a, b, size in found:
             if blocks and blocks[-1][0] + blocks[-1][2] == a and blocks[-1][1] + blocks[-1][2] == b:
                 blocks[-1] = (blocks[-1][0], blocks[-1][1], blocks[-1][2] + size)
@@ -139,11 +174,6 @@ def _once(text: str) -> dict[str, int]:
     return {gram: n for gram, n in grams.items() if gram not in twice}
 
 
-def heads_left(text: str) -> int:
-    """Running heads in a text. LaTeX's have a full stop behind the number that the headings have not."""
-    return len(_HEADS.findall(text))
-
-
 def cuts(gold: Sequence[str], pages: Sequence[str]) -> list[str]:
     """For each paragraph that a page break cuts, the syllables around the cut: last of one page, first of the next.
 
@@ -171,14 +201,17 @@ def rejoined(around: Sequence[str], text: str) -> float:
     return sum(any(both in line for line in lines) for both in around) / len(around) if around else 1.0
 
 
-def score(gold: Sequence[str], text: str, *, around: Sequence[str], pages: int) -> Score:
-    """All measures of one text."""
+def score(
+    gold: Sequence[str], text: str, *, around: Sequence[str], pages: int, heads: re.Pattern[str] = LATEX_HEADS
+) -> Score:
+    """All measures of one text; `heads` is what a running head of the book looks like."""
     gold_words, found_words = words("\n".join(gold)), words(text)
     return Score(
         f1=f1(gold_words, found_words),
+        recall=recall(gold_words, found_words),
         order=order(gold_words, found_words),
         spacing=spacing("\n".join(gold), text),
-        heads=heads_left(text) * 20 / pages,
+        heads=len(heads.findall(text)) * 20 / pages,
         rejoined=rejoined(around, text),
         cut=len(around),
     )

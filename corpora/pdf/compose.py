@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from corpora.pdf.flow import Paragraph, Piece
 from corpora.pdf.glyphs import Line
 from corpora.pdf.joins import Seam, decide, lexicon
+from corpora.pdf.paragraph import Paragraph, Piece
 from corpora.pdf.repair import repair, starts_inside_syllable
 from corpora.records import Heading, PageStart
 
@@ -24,7 +24,9 @@ class Composed:
 
 def compose(paragraphs: Sequence[Paragraph], labels: Mapping[int, str]) -> Composed:
     """Each paragraph a line of the text; its lines joined with a space or without, as Korean wants it."""
-    rows = [[_whole(paragraph.pieces)] if paragraph.kind != "table" else _table_rows(paragraph) for paragraph in paragraphs]
+    rows = [
+        [_whole(paragraph.pieces)] if paragraph.kind != "table" else _table_rows(paragraph) for paragraph in paragraphs
+    ]
     seams = [
         Seam(before.text, after.text, before.spaced)
         for lines in rows

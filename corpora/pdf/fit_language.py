@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numba
+import numba  # only this script needs it: pip install -r benchmarks/requirements.txt
 import numpy as np
 from numpy.typing import NDArray
 
@@ -101,12 +101,14 @@ def _breakable(first: Codes, second: Codes) -> NDArray[np.bool_]:
     """Where a line may end without a rule that decides: one side at least is Hangul or hanja."""
 
     def korean(codes: Codes) -> NDArray[np.bool_]:
-        return ((codes >= HANGUL_FIRST) & (codes <= HANGUL_LAST)) | (codes == 0x6F22)
+        found: NDArray[np.bool_] = ((codes >= HANGUL_FIRST) & (codes <= HANGUL_LAST)) | (codes == 0x6F22)
+        return found
 
-    return (korean(first) | korean(second)) & (first != 10) & (second != 10)
+    can: NDArray[np.bool_] = (korean(first) | korean(second)) & (first != 10) & (second != 10)
+    return can
 
 
-@numba.njit
+@numba.njit()  # type: ignore[untyped-decorator]
 def _learn(
     rows: NDArray[np.int64],
     labels: NDArray[np.float32],

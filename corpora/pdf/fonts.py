@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from pypdf import PdfReader
-from pypdf.errors import PyPdfError
-from pypdf.generic import ArrayObject, DictionaryObject
+from pypdf.errors import DependencyError, PyPdfError
+from pypdf.generic import ArrayObject, DictionaryObject, PdfObject, StreamObject
 
+# it warns about every oddity of a damaged file, and damaged files are what it is asked about here
+logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 _STANDARD = {"/WinAnsiEncoding", "/MacRomanEncoding", "/StandardEncoding"}
 _MOST_PAGES = 200
 
@@ -22,8 +25,18 @@ def unmapped_fonts(path: Path, password: str | None) -> tuple[str, ...]:
         reader = PdfReader(path, password=password)
         for page in reader.pages[:_MOST_PAGES]:
             names |= _unmapped(page.get("/Resources"))
-    # pypdf raises these, too, for files that pdfium reads
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OSError):
+    # pypdf raises these, too, for files that pdfium reads; AES wants a library that need not be installed
+    except (
+        PyPdfError,
+        DependencyError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        RecursionError,
+        OSError,
+    ):
         return tuple(sorted(names))
     return tuple(sorted(names))
 
@@ -40,13 +53,17 @@ def _unmapped(resources: object) -> set[str]:
 
 
 def _lacks_map(font: object) -> bool:
-    if not isinstance(font, DictionaryObject) or "/ToUnicode" in font:
+    if not isinstance(font, DictionaryObject) or isinstance(_value(font.get("/ToUnicode")), StreamObject):
         return False
     encoding = font.get("/Encoding")
     if font.get("/Subtype") == "/Type0":
         return str(encoding).startswith("/Identity")
     is_custom = isinstance(encoding, (DictionaryObject, ArrayObject))
     return not is_custom and encoding is not None and str(encoding) not in _STANDARD
+
+
+def _value(found: PdfObject | None) -> PdfObject | None:
+    return found.get_object() if found is not None else None
 
 
 def _name(font: object) -> str:

@@ -8,16 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from corpora.normalize import normalize
 from corpora.pdf.glyphs import Line, RawPage
 
 Place = Literal["top", "bottom"]
 
 _EDGE_ROWS = 3  # rows from the top and from the bottom where furniture is looked for
-_DIGITS = re.compile(r"\d+")
-_NUMBER = re.compile(r"(?:[-–—|·\[(<]\s*|p\.?\s*|제\s*)?(\d{1,4}|[ivxlc]{1,7})(?:\s*/\s*\d{1,4})?(?:\s*[-–—|·\])>]|\s*쪽|\s*페이지|\s*면)?", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"(?:[-–—|·\[(<]\s*|p\.?\s*|제\s*)?(\d{1,4}|[ivxlc]{1,7})(?:\s*/\s*\d{1,4})?(?:\s*[-–—|·\])>]|\s*쪽|\s*페이지|\s*면)?",
+    re.IGNORECASE,
+)
 _LEADER = re.compile(r"(?:[.·‧․∙…]\s?){4,}|…{2,}|_{5,}")
 _ENDS_IN_NUMBER = re.compile(r"(?:^|[\s.·…])(?:\d{1,4}|[ivxlc]{1,6})$")
-_CONTENTS = re.compile(r"(?:차례|목차|contents|tableofcontents|그림차례|표차례|그림목차|표목차|listoffigures|listoftables)", re.IGNORECASE)
+_CONTENTS = re.compile(
+    r"(?:차례|목차|contents|tableofcontents|그림차례|표차례|그림목차|표목차|listoffigures|listoftables)", re.IGNORECASE
+)
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 
 
@@ -42,11 +47,13 @@ def clean(pages: Sequence[RawPage]) -> list[CleanPage]:
     edges = [_edges(page) for page in pages]
     numbers = _page_numbers(pages, edges)
     repeated = _repeated(pages, edges)
+    slots = _slots(edges, numbers, repeated["edge"])
     cleaned = []
     for page, (top, bottom), (label, number_row) in zip(pages, edges, numbers, strict=True):
         edge = {id(line) for row in top + bottom for line in row}
         gone = {id(line) for line in number_row}
         at_edge = {id(line) for line in page.lines if id(line) in edge and _place(line) in repeated["edge"]}
+        at_edge |= {id(line) for row in top[:1] + bottom[:1] for line in row if _slot(line) in slots}
         marks = {id(line) for line in page.lines if _place(line) in repeated["page"]} - gone - at_edge
         gone |= at_edge
         kept = tuple(line for line in page.lines if id(line) not in gone and id(line) not in marks)
@@ -79,8 +86,8 @@ def _edges(page: RawPage) -> tuple[list[list[Line]], list[list[Line]]]:
 
 
 def _place(line: Line) -> tuple[str, int, int]:
-    """What a line says, numbers aside, and where it stands, to four points."""
-    return _DIGITS.sub("#", line.text), round(line.y0 / 4), round(line.x0 / 4) if len(line.text) > 12 else -1
+    """What a line says and where it stands, to four points; short ones change sides on facing pages."""
+    return line.text, round(line.y0 / 4), round(line.x0 / 4) if len(line.text) > 12 else -1
 
 
 def _repeated(
@@ -97,10 +104,35 @@ def _repeated(
         anywhere.update({_place(line) for line in page.lines})
     # on three or four facing pages a head stands twice
     twice = {place for place, count in outermost.items() if count == 2 and 3 <= with_text <= 5}
+    often = {place for place, count in anywhere.items() if count >= max(3, with_text / 2) and len(place[0]) > 1}
+    chars = sum(page.chars for page in pages)
+    if sum(len(place[0]) * anywhere[place] for place in often) > 0.3 * chars:
+        often = set()  # the pages are copies of one form: that is their text
     return {
         "edge": {place for place, count in at_edge.items() if count >= max(3, with_text / 4)} | twice,
-        "page": {place for place, count in anywhere.items() if count >= max(3, with_text / 2) and len(place[0]) > 1},
+        "page": often,
     }
+
+
+def _slot(line: Line) -> tuple[int, int]:
+    """The height at which a line stands and its size, to half a point."""
+    return round(2 * line.y0), round(2 * line.size)
+
+
+def _slots(
+    edges: Sequence[tuple[list[list[Line]], list[list[Line]]]],
+    numbers: Sequence[tuple[str, list[Line]]],
+    repeated: set[tuple[str, int, int]],
+) -> set[tuple[int, int]]:
+    """Slots that hold nothing but furniture on a quarter of the pages: a head that names the chapter changes
+    with it, yet stands where the head of the facing page stands.
+    """
+    known: Counter[tuple[int, int]] = Counter()
+    for (top, bottom), (_, row) in zip(edges, numbers, strict=True):
+        lines = [line for edge in top[:1] + bottom[:1] for line in edge]
+        found = [line for line in lines if _place(line) in repeated or any(line is other for other in row)]
+        known.update({_slot(line) for line in found})
+    return {slot for slot, count in known.items() if count >= max(3, len(edges) / 4)}
 
 
 def _page_numbers(
@@ -124,11 +156,14 @@ def _page_numbers(
     chosen: list[tuple[str, list[Line]]] = []
     for page, found in zip(pages, candidates, strict=True):
         scored = [
-            (support[(number - page.number, not text.isdigit(), place)], text, row) for number, text, place, row in found
+            (support[(number - page.number, not text.isdigit(), place)], text, row)
+            for number, text, place, row in found
         ]
         best = max(scored, key=lambda item: item[0], default=(0, "", []))
         is_alone = best[0] == 1 and with_text < 3 and _stands_alone(best[2], page)
-        if best[0] >= max(2, with_text / 12) or is_alone:
+        # front matter numbered i to iv has few pages, but nothing else looks like that
+        least = 2 if best[1].isalpha() else max(2, with_text / 12)
+        if best[0] >= least or is_alone:
             chosen.append((best[1], best[2]))
         else:
             chosen.append(("", []))
@@ -169,13 +204,19 @@ def _stands_alone(row: Sequence[Line], page: RawPage) -> bool:
 def _is_contents(lines: Sequence[Line]) -> bool:
     """Whether most rows lead to a page number."""
     grouped = rows(lines)
-    texts = [" ".join(line.text for line in row).strip() for row in grouped]
+    texts = [normalize(" ".join(line.text for line in row)).strip() for row in grouped]
     if len(texts) < 3:
         return False
-    numbered = sum(bool(_ENDS_IN_NUMBER.search(text)) for text in texts)
-    led = sum(bool(_LEADER.search(text) and _ENDS_IN_NUMBER.search(text)) for text in texts)
+    entries = [text for text in texts if _ends_in_number(text)]
+    numbered = len(entries)
+    led = sum(_LEADER.search(text) is not None for text in entries)
     titled = any(_CONTENTS.fullmatch(text.replace(" ", "")) for text in texts[:4])
     return (led >= 3 and numbered >= 0.5 * len(texts)) or (titled and numbered >= 0.6 * (len(texts) - 1))
+
+
+def _ends_in_number(text: str) -> bool:
+    # the last characters alone: a search from the left tries every space
+    return _ENDS_IN_NUMBER.search(text[-7:]) is not None
 
 
 def _with_contents_runs(pages: list[CleanPage]) -> list[CleanPage]:
@@ -184,8 +225,8 @@ def _with_contents_runs(pages: list[CleanPage]) -> list[CleanPage]:
     for page in pages:
         after = bool(found) and found[-1].is_contents
         if after and not page.is_contents and page.page.lines:
-            texts = [" ".join(line.text for line in row) for row in rows(page.page.lines)]
-            numbered = sum(bool(_ENDS_IN_NUMBER.search(text.strip())) for text in texts)
+            texts = [normalize(" ".join(line.text for line in row)) for row in rows(page.page.lines)]
+            numbered = sum(_ends_in_number(text.strip()) for text in texts)
             page = replace(page, is_contents=numbered >= 0.6 * len(texts))  # noqa: PLW2901
         found.append(page)
     return found

@@ -1,8 +1,7 @@
 """A PDF page -> visual lines with boxes: the one module that asks pdfium for characters.
 
-pdfium gives characters in the order of the content stream, spaces where the gaps are, and a box for
-each. What is read here is words (first and last box only: a box per character would double the time),
-then runs of words that follow each other on one base line, then visual lines made of runs.
+pdfium gives characters in the order of the content stream, spaces where the gaps are, and boxes. Read are words (first
+and last box: one per character would double the time), then runs of words on one base line, then lines made of runs.
 """
 
 from __future__ import annotations
@@ -11,15 +10,24 @@ import ctypes
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import NamedTuple
 
+import numpy as np
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
+from numpy.typing import NDArray
 
 _WORD = re.compile(r"[^\s\ufffe]+\ufffe?|\ufffe")
 _HYPHEN = "\ufffe"  # what pdfium makes of a hyphen at the end of a line, together with the line's end
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SPACES = frozenset(" \u00a0\u3000")
+# the same function without the checks of pypdfium2's binding, which take twice its own time; FS_RECTF is four floats
+_ASK = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(
+    ctypes.cast(pdfium_c.FPDFText_GetLooseCharBox, ctypes.c_void_p).value or 0
+)
 _COLUMN_GAP = 1.7  # em: justified Korean stretches spaces up to about 1 em, gutters and cells start near 2
 
 
@@ -111,6 +119,15 @@ def page_text(handle: ctypes.c_void_p) -> str:
     return "".join(chr(code) if 0 < code < 0x110000 else "\ufffd" for code in codes)
 
 
+def _with_hyphens(text: str, handle: ctypes.c_void_p) -> str:
+    """The text with one mark for hyphens at line ends: pdfium writes U+0002 for some, but so do broken fonts."""
+    if "\x02" not in text:
+        return text
+    places = [match.start() for match in re.finditer("\x02", text)]
+    hyphens = {place for place in places if pdfium_c.FPDFText_IsHyphen(handle, place) == 1}
+    return "".join(_HYPHEN if n in hyphens else char for n, char in enumerate(text))
+
+
 def _paired(word: str) -> str:
     """The word with surrogate pairs as one character each."""
     return word.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -118,36 +135,42 @@ def _paired(word: str) -> str:
 
 def _words(handle: ctypes.c_void_p) -> tuple[list[Word], list[int]]:
     """The words in the file's order, and the index of each one's first character."""
-    text = page_text(handle)
-    end = len(text)
-    has_pairs = _SURROGATE.search(text) is not None
-    box = pdfium_c.FS_RECTF()
-    at = ctypes.byref(box)
-    ask = pdfium_c.FPDFText_GetLooseCharBox
-    words: list[Word] = []
-    starts: list[int] = []
-    for match in _WORD.finditer(text):
-        word = match.group()
-        first, after = match.span()
-        if word[-1] == _HYPHEN:
-            word = word[:-1] + "-"
-            after -= len(word) > 1  # it has no box of its own
-        if not ask(handle, first, at):
-            continue
-        x0, y0, x1, y1 = box.left, box.bottom, box.right, box.top
-        size = y1 - y0
-        if after - first > 1 and ask(handle, after - 1, at):
-            # comparisons, not min and max: this loop is a third of the time
-            left, bottom, right, top = box.left, box.bottom, box.right, box.top
-            x0 = left if left < x0 else x0
-            y0 = bottom if bottom < y0 else y0
-            x1 = right if right > x1 else x1
-            y1 = top if top > y1 else y1
-        if has_pairs:
-            word = _paired(word)
-        words.append(Word(word, x0, y0, x1, y1, size, after < end and text[after] in " \u00a0\u3000"))
-        starts.append(first)
+    text = _with_hyphens(page_text(handle), handle)
+    spans = [match.span() for match in _WORD.finditer(text)]
+    if not spans:
+        return [], []
+    texts = [text[first:after] for first, after in spans]
+    lasts = [after - 1 for _, after in spans]
+    if _HYPHEN in text:
+        for n, word in enumerate(texts):
+            if word[-1] == _HYPHEN:
+                texts[n] = word[:-1] + "-"
+                lasts[n] -= len(word) > 1  # it has no box of its own
+    if _SURROGATE.search(text):
+        texts = [_paired(word) for word in texts]
+    starts = [first for first, _ in spans]
+    behind = text + "\n"
+    spaced = [behind[after] in _SPACES for _, after in spans]
+    first, is_there = _boxes(handle, starts)
+    last, has_end = _boxes(handle, lasts)
+    last[~has_end] = first[~has_end]
+    x0, x1 = np.minimum(first[:, 0], last[:, 0]), np.maximum(first[:, 2], last[:, 2])
+    y0, y1 = np.minimum(first[:, 3], last[:, 3]), np.maximum(first[:, 1], last[:, 1])
+    size = first[:, 1] - first[:, 3]
+    words = list(map(Word, texts, x0.tolist(), y0.tolist(), x1.tolist(), y1.tolist(), size.tolist(), spaced))
+    if not is_there.all():
+        kept = np.flatnonzero(is_there).tolist()
+        words, starts = [words[n] for n in kept], [starts[n] for n in kept]
     return words, starts
+
+
+def _boxes(handle: ctypes.c_void_p, indices: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(left, top, right, bottom) of each character, and whether it has a box."""
+    boxes = np.zeros((len(indices), 4), dtype=np.float32)
+    start = boxes.ctypes.data
+    at = ctypes.cast(handle, ctypes.c_void_p).value
+    got = list(map(_ASK, repeat(at), indices, range(start, start + boxes.nbytes, 16)))
+    return boxes.astype(np.float64), np.array(got, dtype=np.bool_)
 
 
 def _upright(words: list[Word], page: pdfium.PdfPage) -> list[Word]:
@@ -188,7 +211,9 @@ def _runs(words: list[Word]) -> list[tuple[int, int]]:
         gap = word.x0 - before.x1
         top = before.y1 if before.y1 < word.y1 else word.y1
         bottom = before.y0 if before.y0 > word.y0 else word.y0
-        if -0.5 * size <= gap <= _COLUMN_GAP * size and 2 * (top - bottom) >= min(before.y1 - before.y0, word.y1 - word.y0):
+        if -0.5 * size <= gap <= _COLUMN_GAP * size and 2 * (top - bottom) >= min(
+            before.y1 - before.y0, word.y1 - word.y0
+        ):
             continue
         runs.append((first, n))
         first = n
@@ -199,15 +224,11 @@ def _runs(words: list[Word]) -> list[tuple[int, int]]:
 
 def line_of(words: list[Word], weight: int = 0) -> Line:
     """The words, in their order, as one line."""
-    x0, x1 = min([word.x0 for word in words]), max([word.x1 for word in words])
-    y0, y1 = min([word.y0 for word in words]), max([word.y1 for word in words])
-    size = words[0].size
-    sizes = [word.size for word in words]
+    texts, x0, y0, x1, y1, sizes, _ = zip(*words, strict=True)
     # 8 %: Hangul and Latin of one font size often differ by 7
-    is_mixed = max(sizes) - min(sizes) > 0.08 * size
-    if is_mixed:
-        size = _usual_size(words)
-    return Line(" ".join([word.text for word in words]), x0, y0, x1, y1, size, weight, tuple(words))
+    is_mixed = max(sizes) - min(sizes) > 0.08 * sizes[0]
+    size = _usual_size(words) if is_mixed else sizes[0]
+    return Line(" ".join(texts), min(x0), min(y0), max(x1), max(y1), size, weight, tuple(words))
 
 
 def _usual_size(words: list[Word]) -> float:
@@ -228,7 +249,8 @@ def _visual_lines(runs: list[Line]) -> list[Line]:
     lines: list[Line] = []
     for run in runs:
         for back in range(len(lines) - 1, max(len(lines) - 9, -1), -1):
-            if _touch(lines[back], run):
+            # those far above cannot touch: asked here, for a call costs more than the answer
+            if lines[back].y0 <= run.y1 and _touch(lines[back], run):
                 lines[back] = merge(lines[back], run)
                 break
         else:
@@ -268,10 +290,8 @@ def merge(left: Line, right: Line) -> Line:
         parts.append(word.text if tight else f" {word.text}")
     return Line(
         "".join(parts),
-        min(left.x0, right.x0),
-        min(left.y0, right.y0),
-        max(left.x1, right.x1),
-        max(left.y1, right.y1),
+        *(min(left.x0, right.x0), min(left.y0, right.y0)),
+        *(max(left.x1, right.x1), max(left.y1, right.y1)),
         heavier.size,
         first.weight,
         tuple(words),

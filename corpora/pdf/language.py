@@ -18,6 +18,7 @@ WEIGHTS = Path(__file__).with_name("language.npz")
 SIDE = 4  # characters looked at on each side of a boundary
 HANGUL_FIRST, HANGUL_LAST = 0xAC00, 0xD7A3
 _SPACE = 32
+_BETWEEN = np.uint64(0x1FFFFF)  # no code point: what parts the left side from the right one
 
 Codes = NDArray[np.uint32]
 Features = NDArray[np.int64]
@@ -82,27 +83,29 @@ def classes(text: str) -> Codes:
     return codes
 
 
-def features(left: Codes, right: Codes, size: int) -> Features:
+def features(left_codes: Codes, right_codes: Codes, size: int) -> Features:
     """Hashed features of boundaries, (n, len(shapes)), for contexts of (n, SIDE) codes.
 
-    `left[:, 0]` is the character before the boundary, `right[:, 0]` the one after; 0 pads.
+    `left_codes[:, 0]` is the character before the boundary, `right_codes[:, 0]` the one after; 0 pads.
+    `size` is a power of two.
     """
-    left, right = left.astype(np.uint64), right.astype(np.uint64)
+    left, right = left_codes.astype(np.uint64), right_codes.astype(np.uint64)
     inner_left, inner_right = _inside_word(left), _inside_word(right)
     rows = np.empty((len(left), len(_SHAPES)), dtype=np.int64)
+    mask = np.uint64(size - 1)
     for number, (before, after, whole) in enumerate(_SHAPES):
         key = np.full(len(left), number + 1, dtype=np.uint64)
         for column in (inner_left if whole else left).T[:before]:
             key = _mix(key, column)
-        key = _mix(key, np.full(len(left), 0x1FFFFF, dtype=np.uint64))
+        key = _mix(key, _BETWEEN)
         for column in (inner_right if whole else right).T[:after]:
             key = _mix(key, column)
-        rows[:, number] = ((key ^ (key >> np.uint64(29))) % np.uint64(size)).astype(np.int64)
+        rows[:, number] = (key ^ (key >> np.uint64(29))) & mask
     return rows
 
 
-def _mix(key: NDArray[np.uint64], column: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    mixed = (key ^ column) * np.uint64(0x9E3779B97F4A7C15)
+def _mix(key: NDArray[np.uint64], column: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:
+    mixed: NDArray[np.uint64] = (key ^ column) * np.uint64(0x9E3779B97F4A7C15)
     return mixed ^ (mixed >> np.uint64(31))
 
 
@@ -119,7 +122,9 @@ def space_logits(pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
     if not pairs:
         return np.empty(0, dtype=np.float32)
     # one string with fixed cells, so that one conversion serves all
-    joined = classes("".join([before[-SIDE:].rjust(SIDE, "\0") + after[:SIDE].ljust(SIDE, "\0") for before, after in pairs]))
+    joined = classes(
+        "".join([before[-SIDE:].rjust(SIDE, "\0") + after[:SIDE].ljust(SIDE, "\0") for before, after in pairs])
+    )
     cells = joined.reshape(len(pairs), 2 * SIDE)
     return _logits(cells[:, :SIDE][:, ::-1], cells[:, SIDE:], model)
 
@@ -155,9 +160,9 @@ def _is_hangul(codes: Codes) -> NDArray[np.bool_]:
 
 
 def pair_rows(first: Codes, second: Codes, size: int) -> Features:
-    """Where the log-probabilities of syllable pairs lie in a table of `size`."""
-    key = _mix(first.astype(np.uint64), np.full(len(first), 0x1FFFFF, dtype=np.uint64))
-    return (_mix(key, second.astype(np.uint64)) % np.uint64(size)).astype(np.int64)
+    """Where the log-probabilities of syllable pairs lie in a table of `size`, a power of two."""
+    key = _mix(first.astype(np.uint64), _BETWEEN)
+    return (_mix(key, second.astype(np.uint64)) & np.uint64(size - 1)).astype(np.int64)
 
 
 def usualness(texts: Sequence[str]) -> list[tuple[float, int]]:

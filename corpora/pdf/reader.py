@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pypdfium2 as pdfium
@@ -12,19 +12,20 @@ import pypdfium2.raw as pdfium_c
 from configs.pdf import PdfSettings
 from corpora.pdf import ocr
 from corpora.pdf.compose import compose
-from corpora.pdf.diagnosis import FileHealth, PageHealth, Seen, diagnose, file_verdict, garbage_share
-from corpora.pdf.flow import PageFlow, paragraphs
+from corpora.pdf.diagnosis import FileHealth, PageHealth, Seen, diagnose, file_verdict
+from corpora.pdf.flow import paragraphs
 from corpora.pdf.fonts import unmapped_fonts
 from corpora.pdf.furniture import CleanPage, clean, rows
-from corpora.pdf.glyphs import RawPage, read_page
-from corpora.pdf.layout import Column, columns
+from corpora.pdf.glyphs import Line, RawPage, read_page
+from corpora.pdf.layout import Column, Gutter, columns, gutters
+from corpora.pdf.paragraph import PageFlow
 from corpora.pdf.respace import is_glued, respaced
 from corpora.pdf.rules import Rule, read_rules
 from corpora.pdf.structure import Articles, is_statute, read_outline, style_of, title_of
 from corpora.pdf.tables import with_tables
 from corpora.records import Document, Skipped
 
-PDF_VERSION = 1
+PDF_VERSION = 2
 """Raised whenever the text that comes out may change: it is part of the cache's key."""
 
 _COPY = 1 << 4  # the permission to extract text
@@ -46,8 +47,9 @@ class _Loaded:
     raw: RawPage
     rules: tuple[Rule, ...]
     is_image: bool
-    confidence: float | None
-    is_respaced: bool
+    is_respaced: bool = False
+    confidence: float | None = None  # of OCR
+    is_refused: bool = False  # OCR was not confident enough: the text is the file's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +57,28 @@ class _Laid:
     """A page in reading order."""
 
     clean: CleanPage
+    lines: tuple[Line, ...]  # with tables
     columns: tuple[Column, ...]
     tables: int
 
 
-def read_pdf(path: Path, *, doc_id: str, source: str, settings: PdfSettings, password: str | None = None) -> PdfResult:
+def read_pdf(
+    path: Path,
+    *,
+    doc_id: str,
+    source: str,
+    settings: PdfSettings,
+    password: str | None = None,
+    before_ocr: Callable[[], None] = lambda: None,
+) -> PdfResult:
     """The document in one PDF. Whatever the file holds, it does not raise: the reasons are in `skipped`.
 
     Suspect pages are left out of the text unless the settings keep them; unreadable and contents pages
-    always are. Raises UserError when OCR is forced and cannot be done.
+    always are. `before_ocr` is called when pages go to OCR, which takes seconds for each. Raises UserError
+    when OCR is forced and cannot be done.
     """
     ocr.check(settings)
+    password = password if password is not None else settings.password
     problem = _unfit(path)
     if problem:
         return failed(path, problem)
@@ -74,7 +87,9 @@ def read_pdf(path: Path, *, doc_id: str, source: str, settings: PdfSettings, pas
     except pdfium.PdfiumError as error:
         return failed(path, _why(error, has_password=password is not None))
     try:
-        return _read(pdf, path, doc_id=doc_id, source=source, settings=settings, password=password)
+        return _read(
+            pdf, path, doc_id=doc_id, source=source, settings=settings, password=password, before_ocr=before_ocr
+        )
     except pdfium.PdfiumError as error:
         return failed(path, f"damaged: {error}")
     finally:
@@ -111,20 +126,36 @@ def _why(error: pdfium.PdfiumError, *, has_password: bool) -> str:
 
 
 def _read(
-    pdf: pdfium.PdfDocument, path: Path, *, doc_id: str, source: str, settings: PdfSettings, password: str | None
+    pdf: pdfium.PdfDocument,
+    path: Path,
+    *,
+    doc_id: str,
+    source: str,
+    settings: PdfSettings,
+    password: str | None,
+    before_ocr: Callable[[], None],
 ) -> PdfResult:
     is_encrypted = pdfium_c.FPDF_GetSecurityHandlerRevision(pdf.raw) >= 0
     is_restricted = is_encrypted and not pdfium_c.FPDF_GetDocPermissions(pdf.raw) & _COPY
     if is_restricted and settings.owner_restricted == "skip":
-        return failed(path, "its owner forbids copying text; corpora.pdf.owner_restricted=read reads it", is_encrypted=True)
+        return failed(
+            path, "its owner forbids copying text; corpora.pdf.owner_restricted=read reads it", is_encrypted=True
+        )
     count = len(pdf)
     loaded, skipped = _load_all(pdf, path, settings)
-    laid = [_lay(page, loaded[page.page.number]) for page in clean([page.raw for page in loaded.values()])]
-    health = diagnose([page.clean for page in laid], {page.clean.page.number: _seen(page, loaded) for page in laid})
+    laid, health = _judged(loaded)
+    late = 0
+    wanted = _for_ocr(health, settings)
+    if wanted:
+        before_ocr()
+        recognised, late = ocr.recognise(pdf, wanted, settings)
+        loaded |= {read.page.number: _recognised(read, loaded[read.page.number], settings) for read in recognised}
+        laid, health = _judged(loaded)
     kept, left_out = _sort_out(laid, health, path, settings)
     skipped += left_out
     document, joined = _document(pdf, path, kept, doc_id=doc_id, source=source)
-    verdict, advice = file_verdict(health, is_restricted=is_restricted, ocr_hint=ocr.hint(settings))
+    hint = f"OCR had no time for {late} (corpora.pdf.ocr_seconds)" if late else ocr.hint(settings)
+    verdict, advice = file_verdict(health, is_restricted=is_restricted, ocr_hint=hint)
     is_damaged = any(page.verdict in ("suspect", "unreadable") and not page.is_image for page in health)
     report = FileHealth(
         str(path),
@@ -136,6 +167,7 @@ def _read(
         is_restricted,
         unmapped_fonts(path, password) if is_damaged else (),
         joined,
+        is_unfinished=late > 0,
     )
     if document is None and not left_out:
         skipped.append(Skipped(str(path), advice or "no text in it"))
@@ -163,18 +195,36 @@ def _load_all(pdf: pdfium.PdfDocument, path: Path, settings: PdfSettings) -> tup
 def _load(page: pdfium.PdfPage, number: int, settings: PdfSettings) -> _Loaded:
     raw = read_page(page, number)
     is_image = raw.chars < 5 and _has_picture(page)
-    confidence = None
-    needs_ocr = is_image or garbage_share(" ".join(line.text for line in raw.lines)) > 0.2
-    if settings.ocr == "force" or needs_ocr:
-        read = ocr.recognise(page, number, settings)
-        if read is not None:
-            raw, confidence = read.page, read.confidence
-    glued = is_glued(raw)
-    if glued:
-        raw = respaced(raw)
     beside = sum(len(row) > 1 for row in rows(raw.lines)[1:-1]) if settings.tables else 0
     rules = tuple(read_rules(page)) if beside >= 2 else ()
-    return _Loaded(raw, rules, is_image, confidence, glued)
+    return _spaced(_Loaded(raw, rules, is_image))
+
+
+def _spaced(page: _Loaded) -> _Loaded:
+    return replace(page, raw=respaced(page.raw), is_respaced=True) if is_glued(page.raw) else page
+
+
+def _recognised(read: ocr.Recognised, page: _Loaded, settings: PdfSettings) -> _Loaded:
+    """The page with what OCR read in it instead of its text, if OCR is as confident as wanted."""
+    if read.confidence < settings.ocr_min_confidence:
+        return replace(page, confidence=read.confidence, is_refused=True)
+    return _spaced(_Loaded(read.page, (), page.is_image, confidence=read.confidence))
+
+
+def _for_ocr(health: Sequence[PageHealth], settings: PdfSettings) -> list[int]:
+    """The pages that OCR shall read: all when it is forced, else pictures and damaged text, none without OCR."""
+    if settings.ocr == "off" or ocr.missing(settings.tesseract):
+        return []
+    return [page.page for page in health if settings.ocr == "force" or page.needs_ocr]
+
+
+def _judged(loaded: Mapping[int, _Loaded]) -> tuple[list[_Laid], list[PageHealth]]:
+    """The pages in reading order, their furniture off, and the health of each."""
+    laid = [_lay(page, loaded[page.page.number]) for page in clean([page.raw for page in loaded.values()])]
+    known = gutters([page.columns for page in laid])
+    if known:
+        laid = [_with_gutters(page, known) for page in laid]
+    return laid, diagnose([page.clean for page in laid], {page.clean.page.number: _seen(page, loaded) for page in laid})
 
 
 def _has_picture(page: pdfium.PdfPage) -> bool:
@@ -183,12 +233,19 @@ def _has_picture(page: pdfium.PdfPage) -> bool:
 
 def _lay(page: CleanPage, loaded: _Loaded) -> _Laid:
     lines, tables = (page.page.lines, 0) if not loaded.rules else with_tables(page.page.lines, loaded.rules)
-    return _Laid(page, tuple(columns(lines)), tables)
+    return _Laid(page, tuple(lines), tuple(columns(lines)), tables)
+
+
+def _with_gutters(page: _Laid, known: Sequence[Gutter]) -> _Laid:
+    """A page of one column, looked at again with the gutters that other pages have."""
+    if len(page.columns) != 1:
+        return page
+    return replace(page, columns=tuple(columns(page.lines, known=known)))
 
 
 def _seen(page: _Laid, loaded: Mapping[int, _Loaded]) -> Seen:
     known = loaded[page.clean.page.number]
-    return Seen(len(page.columns), page.tables, known.is_image, known.confidence, known.is_respaced)
+    return Seen(len(page.columns), page.tables, known.is_image, known.confidence, known.is_refused, known.is_respaced)
 
 
 def _sort_out(
@@ -213,14 +270,14 @@ def _document(
         return None, 0
     style = style_of(lines)
     outline = read_outline(pdf)
-    title = title_of(pdf.get_metadata_value("Title"), lines, fallback=path.stem)
+    title = title_of(pdf.get_metadata_value("Title"), lines, style=style, fallback=path.stem)
     flows = [
-        PageFlow(page.clean.page.number, page.clean.page.height, page.columns, tuple(outline.get(page.clean.page.number, ())))
+        PageFlow(
+            page.clean.page.number, page.clean.page.height, page.columns, tuple(outline.get(page.clean.page.number, ()))
+        )
         for page in laid
     ]
-    found = paragraphs(
-        flows, style, articles=Articles(is_statute(lines)), has_outline=bool(outline), title=title
-    )
+    found = paragraphs(flows, style, articles=Articles(is_statute(lines)), has_outline=bool(outline), title=title)
     composed = compose(found, {page.clean.page.number: page.clean.label for page in laid})
     document = Document(doc_id, title, composed.text, source, headings=composed.headings, pages=composed.pages)
     return (document if composed.text.strip() else None), composed.joined

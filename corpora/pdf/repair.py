@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from corpora.normalize import normalize
 
@@ -11,10 +12,12 @@ _LIGATURES = str.maketrans(
 )
 # Adobe's private-use codes for pieces of large brackets, which TeX's fonts carry
 _BRACKETS = dict(zip(range(0xF8EB, 0xF8FF), "⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪⎮⎞⎟⎠⎤⎥⎦⎫⎬⎭", strict=True))
-_MAPPED = _LIGATURES | _BRACKETS
+# Hancom's private-use codes for double corner brackets
+_CORNERS = {0xF0854: "『", 0xF0855: "』"}
+_MAPPED = _LIGATURES | _BRACKETS | _CORNERS
 # U+318D is the vowel 아래아; Korean keyboards type it, and other dots, for the middle dot
 _DOT = re.compile(r"(?<=[가-힣㐀-鿿\w])\s?[\u318d\u30fb\u2027\u2219\u22c5\uff65]\s?(?=[가-힣㐀-鿿\w])")
-_ODD = re.compile(r"[\ufb00-\ufb06\u318d\u30fb\u2027\u2219\u22c5\uff65\u1100-\u11ff\uf8eb-\uf8fe]")
+_ODD = re.compile(r"[\ufb00-\ufb06\u318d\u30fb\u2027\u2219\u22c5\uff65\u1100-\u11ff\uf8eb-\uf8fe\U000f0854\U000f0855]")
 _ANY_JAMO = re.compile(r"[\u1100-\u11ff\u3131-\u3163]")
 _SYLLABLE = re.compile(r"[가-힣]")
 _SPREAD = re.compile(r"(?<=[\u1100-\u115f])\s+(?=[\u1160-\u11a7])|(?<=[\u1160-\u11a7])\s+(?=[\u11a8-\u11ff])")
@@ -25,6 +28,7 @@ _VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
 _TAILS = " ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 
 
+@lru_cache(maxsize=8192)  # each line is asked for when judged, searched for headings and read
 def repair(text: str) -> str:
     """The text in NFC with spread jamo composed, ligatures opened and middle dots made one kind.
 
@@ -61,7 +65,9 @@ def _compose(jamo: str) -> str:
     while n < len(jamo):
         if n + 1 < len(jamo) and jamo[n] in _LEADS and jamo[n + 1] in _VOWELS:
             # the next consonant closes this syllable unless a vowel follows it
-            takes_tail = n + 2 < len(jamo) and jamo[n + 2] in _TAILS and not (n + 3 < len(jamo) and jamo[n + 3] in _VOWELS)
+            takes_tail = (
+                n + 2 < len(jamo) and jamo[n + 2] in _TAILS and not (n + 3 < len(jamo) and jamo[n + 3] in _VOWELS)
+            )
             tail = _TAILS.index(jamo[n + 2]) if takes_tail else 0
             done.append(chr(0xAC00 + (_LEADS.index(jamo[n]) * 21 + _VOWELS.index(jamo[n + 1])) * 28 + tail))
             n += 3 if takes_tail else 2

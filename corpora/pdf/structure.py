@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pypdfium2 as pdfium
 
@@ -17,7 +17,9 @@ _STATUTE = re.compile(r"제\s?(\d+)\s?(편|장|절|관)(?:의\s?\d+)?(?=\s|$)")
 _ARTICLE = re.compile(r"제(\d+)조(?:의(\d+))?(?:\s?\([^()]*(?:\([^()]*\)[^()]*)*\))?(?=[\s①②<\[]|$)")
 _ADDENDA = re.compile(r"부\s*칙(?:\s*[<\[(].*)?$")
 ARTICLE_LEVEL = 5
-_CHAPTER = re.compile(r"(?:제\s*\d+\s*[장부편과]|부록\s*[A-Z가-하]?|Chapter\s+\d+|Appendix\s+[A-Z]|\d+\s*장)\.?", re.IGNORECASE)
+_CHAPTER = re.compile(
+    r"(?:제\s*\d+\s*[장부편과]|부록\s*[A-Z가-하]?|Chapter\s+\d+|Appendix\s+[A-Z]|\d+\s*장)\.?", re.IGNORECASE
+)
 _DECIMAL = re.compile(r"\d{1,2}(?:\.\d{1,2})+\.?\s")
 _NUMBERED = re.compile(r"(?:\(?\d{1,2}[.)]|[ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ]+\s?[.)]|[가-하][.)]|\d{1,2})\s+\S")
 _SENTENCE_END = re.compile(r"(?:다|까|요|오)?[.?!。]['\"”’)\]」』]*$|[,;:]$|다$")
@@ -41,7 +43,7 @@ class Found:
     first: int
     after: int
     title: str
-    level: int
+    level: int  # 0: the document's title
     rest: str  # of the last line, after the heading: an article and its first sentence share one
 
 
@@ -83,26 +85,29 @@ def style_of(lines: Sequence[Line]) -> Style:
         weights[line.weight] += len(line.text)
     size = sizes.most_common(1)[0][0] if sizes else 10.0
     weight = weights.most_common(1)[0][0] if weights else 0
-    larger: Counter[float] = Counter(round(line.size, 1) for line in lines if 1.12 * size <= line.size and len(line.text) < 80)
+    larger: Counter[float] = Counter(
+        round(line.size, 1) for line in lines if 1.12 * size <= line.size and len(line.text) < 80
+    )
     return Style(size, weight, tuple(sorted(larger, reverse=True)))
 
 
-def title_of(metadata: str, lines: Sequence[Line], *, fallback: str) -> str:
+def title_of(metadata: str, lines: Sequence[Line], *, style: Style, fallback: str) -> str:
     """The title in the metadata if it is one, else the largest lines of the first page with text, else `fallback`."""
     stated = " ".join(repair(metadata or "").split())
-    if re.search(r"[가-힣]", stated) and not re.search(r"\.(?:hwpx?|docx?|pptx?|pdf|indd)$|^Microsoft|제목 없음", stated):
+    if re.search(r"[가-힣]", stated) and not re.search(
+        r"\.(?:hwpx?|docx?|pptx?|pdf|indd)$|^Microsoft|제목 없음", stated
+    ):
         return stated
     first = lines[:20]
     largest = max((line.size for line in first), default=0.0)
     said = [repair(line.text) for line in first if line.size >= 0.97 * largest]
-    body = style_of(lines).size
     title = " ".join(" ".join(said).split())
-    return title if largest >= 1.1 * body and 2 <= len(title) <= 80 else fallback
+    return title if largest >= 1.1 * style.size and 2 <= len(title) <= 80 else fallback
 
 
 def is_statute(lines: Sequence[Line]) -> bool:
     """Whether articles (제1조 ...) open many of the lines."""
-    count = sum(line.text.startswith("제") and _ARTICLE.match(line.text) is not None for line in lines)
+    count = sum(line.text[:1] == "제" and _ARTICLE.match(line.text) is not None for line in lines)
     return count >= max(3, 0.03 * len(lines))
 
 
@@ -126,11 +131,19 @@ class Articles:
 
 
 def find_headings(
-    lines: Sequence[Line], *, left: float, entries: Sequence[Entry], style: Style, articles: Articles, title: str, has_outline: bool
+    lines: Sequence[Line],
+    *,
+    left: float,
+    entries: Sequence[Entry],
+    style: Style,
+    articles: Articles,
+    title: str,
+    has_outline: bool,
 ) -> list[Found]:
     """The headings among the lines of one column, from top to bottom, none overlapping.
 
-    The document's own title is none: everything would stand under it, in one producer's file and not in another's.
+    The document's own title has level 0: were it a heading, everything would stand under it in one producer's
+    file and not in another's.
     """
     texts = [repair(line.text) for line in lines]
     if articles.is_statute:
@@ -143,9 +156,11 @@ def find_headings(
         heading = _statute(lines, texts, n, left=left, articles=articles) or by_line.get(n)
         if heading is None and not has_outline:
             heading = _from_style(lines, texts, n, style)
-        if heading is None or lines[n].cells or _BLANK.sub("", heading.title) == whole:
+        if heading is None or lines[n].cells:
             n += 1
             continue
+        if _BLANK.sub("", heading.title) == whole:
+            heading = replace(heading, level=0)
         found.append(heading)
         n = heading.after
     return found
@@ -164,7 +179,11 @@ def _statute(lines: Sequence[Line], texts: Sequence[str], n: int, *, left: float
     article = _ARTICLE.match(text)
     if article is None:
         return None
-    full = n > 0 and lines[n - 1].x1 > max(other.x1 for other in lines) - 1.5 * line.size and not _SENTENCE_END.search(texts[n - 1])
+    full = (
+        n > 0
+        and lines[n - 1].x1 > max(other.x1 for other in lines) - 1.5 * line.size
+        and not _SENTENCE_END.search(texts[n - 1])
+    )
     if not articles.accept(article, at_margin=line.x0 <= left + 1.2 * line.size, after_full_line=full):
         return None
     rest = text[article.end() :].strip()
@@ -226,4 +245,3 @@ def _style_level(line: Line, title: str, style: Style) -> int:
         if line.size >= size - 0.2:
             return level
     return min(len(style.heading_sizes), 4) + 1
-

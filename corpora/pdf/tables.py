@@ -24,14 +24,33 @@ def with_tables(lines: Sequence[Line], rules: Sequence[Rule]) -> tuple[list[Line
             continue
         (xs, ys) = grid
         inside = [line for line in kept if not line.cells and _is_inside(line, xs, ys)]
-        cells = _cells(inside, group, grid)
+        cells, around = _titled(_cells(inside, group, grid))
         if not _is_table(cells):
             continue
-        kept = [line for line in kept if line not in inside]
+        kept = [line for line in kept if line not in inside] + around
         size = max(inside, key=lambda line: len(line.text)).size
-        kept.append(Line("", xs[0], ys[-1], xs[-1], ys[0], size, 0, (), cells))
+        top = max(line.y1 for row in cells for cell in row for line in cell)
+        bottom = min(line.y0 for row in cells for cell in row for line in cell)
+        kept.append(Line("", xs[0], bottom, xs[-1], top, size, 0, (), cells))
         count += 1
     return sorted(kept, key=lambda line: (-(line.y1 if line.cells else (line.y0 + line.y1) / 2), line.x0)), count
+
+
+Cells = tuple[tuple[tuple[Line, ...], ...], ...]
+
+
+def _titled(rows: Cells) -> tuple[Cells, list[Line]]:
+    """The table without first and last rows that are one cell, and the lines of those: titles and notes are text."""
+    whole = [len(row) > 1 and bool(row[0]) and all(cell is row[0] for cell in row) for row in rows]
+    first, after = 0, len(rows)
+    while first < after and whole[first]:
+        first += 1
+    while after > first and whole[after - 1]:
+        after -= 1
+    apart = [row[0] for row in (*rows[:first], *rows[after:])]
+    # a cell that spans several rows stands in each of them
+    distinct = {id(cell): cell for cell in apart}
+    return rows[first:after], [line for cell in distinct.values() for line in cell]
 
 
 def _connected(rules: Sequence[Rule]) -> list[list[Rule]]:
@@ -46,7 +65,12 @@ def _connected(rules: Sequence[Rule]) -> list[list[Rule]]:
             near = box[1] <= other_box[3] and other_box[1] <= box[3]
             ladder = abs(box[0] - other_box[0]) < 6 and 0 <= other_box[1] - box[3] < 60
             if touches and (near or ladder):
-                box = [min(box[0], other_box[0]), min(box[1], other_box[1]), max(box[2], other_box[2]), max(box[3], other_box[3])]
+                box = [
+                    min(box[0], other_box[0]),
+                    min(box[1], other_box[1]),
+                    max(box[2], other_box[2]),
+                    max(box[3], other_box[3]),
+                ]
                 members = other + members
             else:
                 apart.append((other_box, other))
@@ -80,7 +104,7 @@ def _is_inside(line: Line, xs: Sequence[float], ys: Sequence[float]) -> bool:
     return xs[0] - _NEAR <= x <= xs[-1] + _NEAR and ys[-1] <= y <= ys[0]
 
 
-def _cells(lines: Sequence[Line], rules: Sequence[Rule], grid: Grid) -> tuple[tuple[tuple[Line, ...], ...], ...]:
+def _cells(lines: Sequence[Line], rules: Sequence[Rule], grid: Grid) -> Cells:
     """Rows of cells; the text of a merged cell stands in each place that it covers."""
     xs, ys = grid
     down = [-y for y in ys]
@@ -109,8 +133,12 @@ def _owners(rules: Sequence[Rule], grid: Grid) -> list[list[int]]:
         middle = (ys[row] + ys[row + 1]) / 2
         for column in range(wide):
             centre = (xs[column] + xs[column + 1]) / 2
-            if column and upright and not any(
-                abs(rule.x0 - xs[column]) <= _NEAR and rule.y0 - 1 <= middle <= rule.y1 + 1 for rule in upright
+            if (
+                column
+                and upright
+                and not any(
+                    abs(rule.x0 - xs[column]) <= _NEAR and rule.y0 - 1 <= middle <= rule.y1 + 1 for rule in upright
+                )
             ):
                 _unite(owner, owner[row][column], owner[row][column - 1])
             if row and not any(
@@ -130,6 +158,8 @@ def _unite(owner: list[list[int]], one: int, other: int) -> None:
 
 def _is_table(rows: Sequence[Sequence[tuple[Line, ...]]]) -> bool:
     """Two rows and two columns at least, and half of the places filled: frames and plots are not."""
+    if not rows:
+        return False
     places = [cell for row in rows for cell in row]
     distinct = {id(cell) for cell in places if cell}
     return len(rows) >= 2 and len(rows[0]) >= 2 and len(distinct) >= 4 and 2 * sum(map(bool, places)) >= len(places)
