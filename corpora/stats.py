@@ -27,7 +27,7 @@ ALL = "all"  # the subject of the row that counts everything
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 _NEEDS: tuple[Need, ...] = get_args(Need)
 # a stem that asks for the exception; "보이지 않는 까닭은?" is none, so the noun must be the choice itself
-_NEGATED = re.compile(r"(?:지 않[은는]|아닌|어긋나는|거리가 먼) (?:것|것만|사건|사람|곳)[은을]")
+_NEGATED = re.compile(r"(?:지 않[은는]|아닌|어긋나는|볼 수 없는|잘못 말한|거리가 먼) (?:것|진술|사건|사람|곳)[은을]")
 _LINK = re.compile(r"\[\[([^\]|]*)(?:\|[^\]]*)?\]\]")
 
 

@@ -92,7 +92,7 @@ def test_no_markup_is_left_in_the_text() -> None:
 
 def test_hanja_numbers_and_headings_stand_there_as_on_real_pages() -> None:
     texts = [document.text for document in documents().values()]
-    assert sum(re.search(r"\([^)]*[\u4e00-\u9fff][^)]*\)", text) is not None for text in texts) >= 0.75 * len(texts)
+    assert sum(re.search(r"\([^)]*[\u4e00-\u9fff][^)]*\)", text) is not None for text in texts) >= 0.7 * len(texts)
     assert sum(re.search(r"\d", text) is not None for text in texts) >= 0.9 * len(texts)
 
 
@@ -185,11 +185,11 @@ def test_two_hops_have_two_quotes() -> None:
             assert len({gold.quote for gold in question.gold}) >= 2, question.question_id
 
 
-def test_a_short_answer_stands_in_its_quotes_document() -> None:
+def test_a_short_answer_stands_in_one_of_its_quotes() -> None:
     for question in exam():
         if question.kind == "short_answer":
-            text = "".join(documents()[gold.doc_id].text for gold in question.gold)
-            assert any(answer in text for answer in question.answers), question.question_id
+            quotes = " ".join(gold.quote for gold in question.gold)
+            assert any(answer in quotes for answer in question.answers), question.question_id
 
 
 # nothing is given away

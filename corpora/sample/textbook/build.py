@@ -40,13 +40,10 @@ def load_typst() -> ModuleType:
         module = importlib.import_module("typst")
         version = metadata.version("typst")
     except (ImportError, metadata.PackageNotFoundError) as error:
-        raise BuildError(
-            f"the Python package typst is missing; run: pip install typst=={TYPST_VERSION}"
-        ) from error
+        raise BuildError(f"the Python package typst is missing; run: pip install typst=={TYPST_VERSION}") from error
     if version != TYPST_VERSION:
         print(
-            f"build.py: warning: typst {version} instead of {TYPST_VERSION};"
-            " the PDF may differ from the one stored",
+            f"build.py: warning: typst {version} instead of {TYPST_VERSION}; the PDF may differ from the one stored",
             file=sys.stderr,
         )
     return module
@@ -57,9 +54,7 @@ def find_fonts(typst: ModuleType, candidates: list[Path]) -> Path:
     for folder in candidates:
         if not folder.is_dir():
             continue
-        fonts = typst.Fonts(
-            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(folder)]
-        )
+        fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(folder)])
         if set(FAMILIES) <= set(fonts.families()):
             return folder
     raise BuildError(
@@ -70,9 +65,7 @@ def find_fonts(typst: ModuleType, candidates: list[Path]) -> Path:
 
 def typeset(typst: ModuleType, fonts: Path) -> bytes:
     """The finished PDF. The same sources, fonts and version give the same bytes."""
-    compiler = typst.Compiler(
-        str(HERE / ENTRY), root=str(HERE), font_paths=[str(fonts)], ignore_system_fonts=True
-    )
+    compiler = typst.Compiler(str(HERE / ENTRY), root=str(HERE), font_paths=[str(fonts)], ignore_system_fonts=True)
     try:
         pdf, warnings = compiler.compile_with_warnings(output=None, format="pdf")
     except RuntimeError as error:

@@ -27,9 +27,7 @@ LEAD = re.compile(r"#lead\[(.+)\]")
 FIGURE = re.compile(r"#fig\(fig-[a-z-]+\(\), \[(.+?)\](, wide: true)?\)")
 TABLE = re.compile(r"#tbl\(\[(.+?)\], ")
 ITEM = re.compile(r"[+-] (.+)")
-SKIPPED = re.compile(
-    r"//|#import |#set |#show\b|#pagebreak|#colbreak|#cover$|#imprint$|#outline|#counter|#term-index"
-)
+SKIPPED = re.compile(r"//|#import |#set |#show\b|#pagebreak|#colbreak|#cover$|#imprint$|#outline|#counter|#term-index")
 FORMULA = re.compile(r"#box\[\$.+?\$\]|\$.+?\$")
 FOOTNOTE = "#footnote["
 
