@@ -1,0 +1,85 @@
+"""python -m benchmarks.known_items ARTICLES OUT: statutes -> a BEIR folder in which titles look for their articles.
+
+A query is the name of a law and the title of one of its articles; the document is the article's text with that title
+taken away, so that only its content can be matched. Splits are by law (finetune.encoder_pairs.law_part): dev = part 0,
+test = part 1, neither of which the embedded encoder was trained on.
+
+Example: python -m benchmarks.known_items data/statutes/articles.jsonl.gz runs/known-items
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import xxhash
+
+from configs.errors import run_command
+from corpora.jsonl import read_records
+from corpora.records import Skipped
+from finetune.encoder_pairs import law_part, statute_text
+
+_SPLITS = {0: "dev", 1: "test"}
+
+
+def write_task(articles: Path, out: Path, *, per_split: int) -> dict[str, int]:
+    """Write corpus.jsonl, queries.jsonl and qrels of about so many articles per split; split -> queries.
+
+    Whole laws are taken, in order of the digests of their names; an article without title or of fewer than
+    40 characters is a document that nothing asks for.
+    """
+    laws: dict[str, list[tuple[str, str]]] = {}
+    for item in read_records(articles):
+        if not isinstance(item, Skipped):
+            law, query, body = statute_text(item.fields)
+            if law_part(law) in _SPLITS and body:
+                asked = query if item.fields.get("title") and len(body) >= 40 else ""
+                laws.setdefault(law, []).append((asked, body))
+    (out / "qrels").mkdir(parents=True, exist_ok=True)
+    corpus: list[dict[str, str]] = []
+    queries: list[dict[str, str]] = []
+    qrels: dict[str, list[str]] = {split: [] for split in _SPLITS.values()}
+    taken = dict.fromkeys(_SPLITS.values(), 0)
+    for law in sorted(laws, key=lambda name: xxhash.xxh3_64_intdigest(name.encode())):
+        split = _SPLITS[law_part(law)]
+        if taken[split] >= per_split:
+            continue
+        taken[split] += len(laws[law])
+        for asked, body in laws[law]:
+            doc_id = f"s{len(corpus)}"
+            corpus.append({"_id": doc_id, "title": "", "text": body})
+            if asked:
+                queries.append({"_id": f"q{doc_id}", "text": asked})
+                qrels[split].append(f"q{doc_id}\t{doc_id}\t1\n")
+    _write(out / "corpus.jsonl", corpus)
+    _write(out / "queries.jsonl", queries)
+    for split, lines in qrels.items():
+        (out / "qrels" / f"{split}.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines), encoding="utf-8")
+    return {split: len(lines) for split, lines in qrels.items()}
+
+
+def _write(path: Path, records: Sequence[dict[str, str]]) -> None:
+    path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the task and say how many queries each split has."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.known_items",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("articles", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--per-split", type=int, default=1_500, metavar="N")
+    args = parser.parse_args(argv)
+    counts = write_task(args.articles, args.out, per_split=args.per_split)
+    print(f"{counts} queries in {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
