@@ -54,7 +54,7 @@ def load_exam(path: Path) -> list[Question]:
         for item in read_records(file):
             if isinstance(item, Skipped):
                 raise UserError(f"{item.where}: {item.reason}")
-            number, record = item
+            number, record = item.number, item.fields
             where = f"{file}:{number}"
             question = _question(record, where=where)
             if question.question_id in questions:
@@ -112,7 +112,7 @@ def load_queries(path: Path) -> dict[str, str]:
     for item in read_records(path):
         if isinstance(item, Skipped):
             raise UserError(f"{item.where}: {item.reason}")
-        number, record = item
+        number, record = item.number, item.fields
         query_id, text = record.get("_id"), record.get("text")
         if not isinstance(query_id, str | int) or not isinstance(text, str):
             raise UserError(f"{path}:{number}: expected '_id' and 'text'")

@@ -1,6 +1,7 @@
-"""python -m rag {search|explain} ...
+"""python -m rag {search|explain|ask} ...
 
-  python -m rag search "질문" [--index DIR] [--top-k N] [--mode lexical] [--source NAME] [--licence NAME] [--json]
+  python -m rag search "질문" [--index DIR] [--top-k N] [--mode MODE] [--source NAME] [--licence NAME] [--json]
+  python -m rag ask "질문" [--choice TEXT ...] [--index DIR] [--no-rag] [--json]
   python -m rag explain "질문" PASSAGE_ID [--index DIR] [--json]
 
 Example: python -m rag search "대동법은 언제 처음 실시되었는가?" --top-k 3
@@ -12,9 +13,10 @@ import argparse
 import sys
 
 from configs.errors import run_command
+from rag.ask import main_ask
 from rag.search import main_explain, main_search
 
-_COMMANDS = {"search": main_search, "explain": main_explain}
+_COMMANDS = {"search": main_search, "explain": main_explain, "ask": main_ask}
 
 
 def main(argv: list[str] | None = None) -> int:

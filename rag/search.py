@@ -16,9 +16,11 @@ from configs import load
 from configs.errors import UserError
 from configs.schema import Settings
 from corpora.records import pages_of
+from rag.dense import DenseRetriever
 from rag.hits import Hit
+from rag.hybrid import HybridRetriever, retriever_for
 from rag.index import Index
-from rag.retrieve import Filter, LexicalRetriever
+from rag.retrieve import Filter, LexicalRetriever, Retriever
 
 _SNIPPET = 160  # characters of a passage in the table
 
@@ -29,7 +31,7 @@ def main_search(argv: list[str]) -> int:
     parser.add_argument("query")
     _add_common(parser)
     parser.add_argument("--top-k", type=int, metavar="N")
-    parser.add_argument("--mode", choices=["lexical"])
+    parser.add_argument("--mode", choices=["lexical", "dense", "hybrid"])
     parser.add_argument("--source", help="only passages of this corpus (wiki, statutes, sample ...)")
     parser.add_argument("--licence", help="only passages under this licence")
     args = parser.parse_args(argv)
@@ -38,21 +40,41 @@ def main_search(argv: list[str]) -> int:
     overrides += [f"rag.mode={args.mode}"] if args.mode else []
     settings = load(args.config, overrides)
     index = Index(args.index or settings.rag.index)
-    retriever = LexicalRetriever(index, settings.rag.lexical, Filter(args.source, args.licence))
-    index.analyser.terms("")  # Kiwi loads here, so that the time below is the search's own
+    retriever = retriever_for(settings.rag, index, Filter(args.source, args.licence))
+    retriever.search("준비", 1)  # loads Kiwi and the vectors, so that the time below is the search's own
     started = time.perf_counter()
     hits = retriever.search(args.query, settings.rag.top_k)
     seconds = time.perf_counter() - started
     if args.json:
-        print(json.dumps(_as_json(args.query, settings, index, hits, seconds), ensure_ascii=False))
+        ranks = _ranks(args.query, settings, retriever, hits)
+        print(json.dumps(_as_json(args.query, settings, index, hits, ranks=ranks, seconds=seconds), ensure_ascii=False))
     else:
         _print_hits(index, hits, seconds)
     return 0
 
 
-def _as_json(query: str, settings: Settings, index: Index, hits: list[Hit], seconds: float) -> dict[str, object]:
+def _ranks(query: str, settings: Settings, retriever: Retriever, hits: list[Hit]) -> dict[str, dict[str, int | None]]:
+    """Passage id -> part -> its rank there, where one part or a fusion of two made the ranking."""
+    if isinstance(retriever, HybridRetriever):
+        fused = retriever.search_explained(query, settings.rag.top_k)
+        return {one.hit.passage_id: {share.part: share.rank for share in one.shares} for one in fused}
+    if isinstance(retriever, LexicalRetriever | DenseRetriever):
+        return {hit.passage_id: {settings.rag.mode: hit.rank} for hit in hits}
+    return {}  # a reranker keeps no account of the first stage
+
+
+def _as_json(
+    query: str,
+    settings: Settings,
+    index: Index,
+    hits: list[Hit],
+    *,
+    ranks: dict[str, dict[str, int | None]],
+    seconds: float,
+) -> dict[str, object]:
     rows = []
     for hit in hits:
+        parts = ranks.get(hit.passage_id, {})
         row = _row(index, hit.passage_id)
         passage, document = index.store.passage(row), index.store.document(row)
         rows.append(
@@ -63,8 +85,8 @@ def _as_json(query: str, settings: Settings, index: Index, hits: list[Hit], seco
                 "title": document.title,
                 "page": _page(index, row) or None,
                 "score": hit.score,
-                "lexical_rank": hit.rank,
-                "dense_rank": None,
+                "lexical_rank": parts.get("lexical"),
+                "dense_rank": parts.get("dense"),
                 "text": passage.text,
             }
         )

@@ -1,0 +1,174 @@
+"""A causal language model and its tokenizer, loaded from a folder or the hub."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from configs.errors import UserError
+from configs.reader import TransformersSettings
+from corpora.files import fingerprint
+from rag.reader import Identity, digest_of
+
+_SHARDS = "model.safetensors.index.json"
+_WINDOW = 4096  # where neither settings nor model say how much it reads
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model in evaluation mode, its tokenizer and what they are."""
+
+    model: Any  # transformers' classes carry no types
+    tokenizer: Any
+    identity: Identity
+    window: int
+    is_chat: bool
+
+
+def load_model(settings: TransformersSettings) -> Loaded:
+    """The model of the settings, on its device, with its adapter.
+
+    Raises UserError when a folder is incomplete, the hub cannot be reached, the model brings code that may
+    not run, or the device is not there.
+    """
+    folder = Path(settings.model).expanduser()
+    is_local = folder.is_dir()
+    if is_local:
+        check_folder(folder)
+    if settings.adapter is not None:
+        check_adapter(settings.adapter)
+    device = _device(settings)
+    is_fast = settings.unsloth == "auto" and device == "cuda" and find_spec("unsloth") is not None
+    try:
+        model, tokenizer = _unsloth(settings) if is_fast else _transformers(settings, device)
+        if settings.adapter is not None:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, str(settings.adapter))
+    except SafetensorError as error:
+        raise UserError(f"{settings.model}: damaged weights: {error}") from None
+    except OSError as error:
+        raise UserError(f"{settings.model}: cannot be loaded: {str(error).splitlines()[0]}") from None
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise UserError(
+            f"{settings.model}: brings its own Python code; read it, then allow it to run with"
+            " --set rag.reader.trust_remote_code=true"
+        ) from None
+    model.eval()
+    is_chat = settings.format == "chat" or (settings.format == "auto" and tokenizer.chat_template is not None)
+    if is_chat and tokenizer.chat_template is None:
+        raise UserError(f"{settings.model}: has no chat template; use rag.reader.format=plain")
+    window = settings.window or getattr(model.config, "max_position_embeddings", None) or _WINDOW
+    facts = {
+        "model": settings.model,
+        "weights": _weights(folder) if is_local else str(getattr(model.config, "_commit_hash", None)),
+        "adapter": _weights(settings.adapter) if settings.adapter is not None else None,
+        "precision": settings.precision,
+        "device": device,
+        "engine": "unsloth" if is_fast else "transformers",
+        "format": digest_of({"template": tokenizer.chat_template}) if is_chat else "plain",
+        "thinking": settings.thinking,
+        "window": int(window),
+        "transformers": version("transformers"),
+        "torch": version("torch"),
+    }
+    return Loaded(model, tokenizer, Identity("transformers", facts), int(window), is_chat)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UserError naming the first file that a model's folder lacks."""
+    for name in ("config.json", "tokenizer_config.json"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: incomplete: no {name} here")
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+        raise UserError(f"{folder}: incomplete: no tokenizer.json here")
+    wanted = ["model.safetensors"]
+    if (folder / _SHARDS).is_file():
+        try:
+            shards = json.loads((folder / _SHARDS).read_text(encoding="utf-8"))["weight_map"]
+        except (ValueError, KeyError):
+            raise UserError(f"{folder / _SHARDS}: damaged") from None
+        wanted = sorted(set(shards.values()))
+    for name in wanted:
+        if not (folder / name).is_file():
+            raise UserError(
+                f"{folder}: incomplete: no {name} here (weights in other forms than safetensors are not read)"
+            )
+
+
+def check_adapter(folder: Path) -> None:
+    """Raise UserError naming the first file that an adapter's folder lacks."""
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: no LoRA adapter: no {name} here")
+
+
+def _device(settings: TransformersSettings) -> str:
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("rag.reader.device=cuda: no CUDA device here; use cpu or auto")
+    return "cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _dtype(settings: TransformersSettings) -> torch.dtype:
+    match settings.precision:
+        case "fp32":
+            return torch.float32
+        case "fp16":
+            return torch.float16
+        case "bf16" | "nf4":
+            return torch.bfloat16
+
+
+def _transformers(settings: TransformersSettings, device: str) -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+    source: dict[str, Any] = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
+    tokenizer = AutoTokenizer.from_pretrained(settings.model, **source)
+    quantization = None
+    if settings.precision == "nf4":
+        quantization = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=_dtype(settings),
+        )
+    # "auto" spreads a model over several GPUs; on one it might silently leave layers to the CPU
+    placement = "auto" if device == "cuda" and torch.cuda.device_count() > 1 else {"": device}
+    model = AutoModelForCausalLM.from_pretrained(
+        settings.model,
+        dtype=_dtype(settings),
+        quantization_config=quantization,
+        device_map=placement,
+        use_safetensors=True,  # never pickle
+        **source,
+    )
+    return model, tokenizer
+
+
+def _unsloth(settings: TransformersSettings) -> tuple[Any, Any]:
+    from unsloth import FastLanguageModel  # type: ignore[import-not-found, unused-ignore]
+
+    model, tokenizer = FastLanguageModel.from_pretrained(
+        model_name=settings.model,
+        revision=settings.revision,
+        max_seq_length=settings.window or _WINDOW,
+        dtype=_dtype(settings),
+        load_in_4bit=settings.precision == "nf4",
+        trust_remote_code=settings.trust_remote_code,
+    )
+    return FastLanguageModel.for_inference(model), tokenizer
+
+
+def _weights(folder: Path) -> str:
+    """One digest over the weights, settings and tokenizer in a folder."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in {".safetensors", ".json", ".model", ".jinja"})
+    return digest_of({path.name: fingerprint(path) for path in files})
