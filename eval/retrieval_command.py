@@ -17,8 +17,8 @@ from configs.schema import Settings, SourceSettings
 from eval.retrieval import NAMES, bootstrap, load_task, run_queries, scores, write_run
 from index_build.__main__ import Bars
 from index_build.build import build
+from rag.hybrid import retriever_for
 from rag.index import Index
-from rag.retrieve import LexicalRetriever
 
 
 def main_retrieval(argv: list[str]) -> int:
@@ -27,7 +27,7 @@ def main_retrieval(argv: list[str]) -> int:
     parser.add_argument("--beir", type=Path, required=True, metavar="DIR")
     parser.add_argument("--split", default="test")
     parser.add_argument("--index", type=Path, metavar="DIR", help="default: one is built beside the run")
-    parser.add_argument("--mode", choices=["lexical"])
+    parser.add_argument("--mode", choices=["lexical", "dense", "hybrid"])
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the run goes (default runs/)")
     parser.add_argument("--config", type=Path, metavar="FILE")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
@@ -40,7 +40,7 @@ def main_retrieval(argv: list[str]) -> int:
     missing = sorted(doc for docs in task.qrels.values() for doc in docs if not index.store.rows_of(doc))
     if missing:
         raise UserError(f"{index.path}: {len(missing)} judged documents are not in it (first: {missing[0]!r})")
-    run = run_queries(LexicalRetriever(index, settings.rag.lexical), task.queries)
+    run = run_queries(retriever_for(settings.rag, index), task.queries)
     path = out / f"{settings.rag.mode}.trec"
     write_run(path, run, tag=f"geungeo-{settings.rag.mode}")
     table = scores(task, run)
