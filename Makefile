@@ -1,4 +1,4 @@
-# make demo    a fresh machine to a searched index: environment, install, build, search
+# make demo    a fresh machine to proof: environment, install, index, search, retrieval on and off on the bundled exam
 # make test    environment, install, tests
 # make check   format, lint, types, layers, limits
 # make sample  typeset the bundled textbook again (needs typst and a font: corpora/sample/textbook/README.md)
@@ -12,6 +12,7 @@ BIN := .venv/bin
 demo: .venv/.user
 	$(BIN)/python -m index_build
 	$(BIN)/python -m rag search "대동법은 어디에서 처음 실시되었는가?" --top-k 3
+	$(BIN)/python -m eval --rag --split test
 
 test: .venv/.developer
 	$(BIN)/python -m pytest

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -28,10 +29,10 @@ def load(path: Path | None = None, overrides: Iterable[str] = ()) -> Settings:
         tree = _read_yaml(path)
         _validate(tree, where=str(path))
         tree = _resolved(tree, path.resolve().parent)
-    for override in overrides:
+    given = list(overrides)
+    for override in given:
         _apply(tree, override)
-        _validate(tree, where=f"--set {override}")
-    return _validate(tree, where="settings")
+    return _validate(tree, overrides=given)
 
 
 def _read_yaml(path: Path) -> dict[str, object]:
@@ -56,7 +57,15 @@ def _resolved(tree: dict[str, object], folder: Path) -> dict[str, object]:
             return {k: walk(v, str(k)) for k, v in value.items()}
         if isinstance(value, list):
             return [walk(item, key) for item in value]
-        if isinstance(value, str) and key in {"path", "out", "cache", "index", "user_dictionary", "tokenizer"}:
+        if isinstance(value, str) and key in {
+            "path",
+            "out",
+            "cache",
+            "index",
+            "user_dictionary",
+            "tokenizer",
+            "adapter",
+        }:
             return str((folder / Path(value).expanduser()).resolve())
         return value
 
@@ -81,11 +90,18 @@ def _apply(tree: dict[str, object], override: str) -> None:
     branch[last] = value
 
 
-def _validate(tree: Mapping[str, object], *, where: str) -> Settings:
+def _validate(tree: Mapping[str, object], *, where: str = "settings", overrides: Sequence[str] = ()) -> Settings:
+    """The tree as settings; a fault is laid at the door of the last override that touches its key."""
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        raise UserError(f"{where}: {_explain(error.errors()[0])}") from None
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        for override in overrides:
+            key = override.partition("=")[0].strip()
+            if place.startswith(key) or key.startswith(place):
+                where = f"--set {override}"
+        raise UserError(f"{where}: {_explain(fault)}") from None
 
 
 def _explain(detail: ErrorDetails) -> str:
@@ -102,10 +118,16 @@ def _explain(detail: ErrorDetails) -> str:
 
 def _keys_at(location: list[str]) -> list[str]:
     model: type[BaseModel] = Settings
+    models: list[type[BaseModel]] = []
     for part in location:
         field = model.model_fields.get(part)
-        if field is None:  # an index into a list: the keys are those of its items
-            continue
-        options = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        model = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), model)
+        if field is not None:
+            options = [field.annotation, *get_args(field.annotation)]
+            models = [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
+            model = models[0] if models else model
+        else:  # an index into a list, or the kind that tells the members of a union apart
+            kinds = {
+                str(option.model_fields["kind"].default): option for option in models if "kind" in option.model_fields
+            }
+            model = kinds.get(part, model)
     return sorted(model.model_fields)

@@ -7,6 +7,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from configs.dense import DenseSettings, FusionSettings, QuerySettings, RerankSettings
+from configs.evaluation import EvalSettings, FittedGate, GateSettings
+from configs.finetune import FinetuneSettings
+from configs.pdf import PdfSettings
+from configs.reader import Channel, PromptSettings, ReaderSettings, SolverSettings
 from configs.strict import Strict
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +42,7 @@ class CorporaSettings(Strict):
     sources: tuple[SourceSettings, ...] = (SourceSettings(kind="sample"),)
     strict: bool = Field(False, description="stop at the first record that cannot be read")
     dedup: DedupSettings = DedupSettings()
+    pdf: PdfSettings = PdfSettings()
 
 
 class ChunkSettings(Strict):
@@ -55,6 +61,7 @@ class IndexBuildSettings(Strict):
     workers: int = Field(0, ge=0, le=256, description="Kiwi processes; 0 = one per core")
     user_dictionary: Path | None = Field(None, description="Kiwi's form: word<TAB>tag[<TAB>score] per line")
     chunk: ChunkSettings = ChunkSettings()
+    dense: DenseSettings = DenseSettings()
 
 
 class LexicalSettings(Strict):
@@ -71,17 +78,16 @@ class RagSettings(Strict):
     """How questions are answered from an index."""
 
     index: Path = ROOT / "indexes" / "default"
-    mode: Literal["lexical"] = "lexical"
+    mode: Literal["lexical", "dense", "hybrid"] = "lexical"
     top_k: int = Field(10, ge=1, le=10_000)
     lexical: LexicalSettings = LexicalSettings()
-
-
-class EvalSettings(Strict):
-    """How results are judged."""
-
-    out: Path = ROOT / "runs"
-    seed: int = Field(20260101, ge=0)
-    resamples: int = Field(10_000, ge=100, description="of the paired bootstrap")
+    fusion: FusionSettings = FusionSettings()
+    rerank: RerankSettings = RerankSettings()
+    query: QuerySettings = QuerySettings()
+    prompt: PromptSettings = PromptSettings()
+    reader: ReaderSettings = SolverSettings()
+    channel: Channel = Field("labels", description="how an answer is got from the reader")
+    gate: GateSettings = FittedGate()
 
 
 class Settings(Strict):
@@ -90,4 +96,5 @@ class Settings(Strict):
     corpora: CorporaSettings = CorporaSettings()
     index_build: IndexBuildSettings = IndexBuildSettings()
     rag: RagSettings = RagSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
     eval: EvalSettings = EvalSettings()

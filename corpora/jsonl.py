@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from configs.errors import UserError
@@ -12,8 +13,17 @@ from corpora.outline import Outline
 from corpora.records import Document, Skipped
 
 
-def read_records(path: Path) -> Iterator[tuple[int, dict[str, object]] | Skipped]:
-    """(line number, object) of every line of a JSON-lines file; Skipped for a line that is none.
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One JSON object of a file of lines."""
+
+    number: int  # of the line, from 1
+    fields: dict[str, object]
+    encoding: str
+
+
+def read_records(path: Path) -> Iterator[Record | Skipped]:
+    """The object of every line of a JSON-lines file; Skipped for a line that is none.
 
     Blank lines pass silently. Text in CP949 or UTF-16 is converted.
     """
@@ -30,7 +40,7 @@ def read_records(path: Path) -> Iterator[tuple[int, dict[str, object]] | Skipped
             yield Skipped(where, f"broken JSON: {error}")
             continue
         if isinstance(record, dict):
-            yield line.number, record
+            yield Record(line.number, record, line.encoding)
         else:
             yield Skipped(where, f"expected a JSON object, found {type(record).__name__}")
 
@@ -44,7 +54,7 @@ def read_documents(path: Path, *, source: str, licence: str, id_key: str = "id")
         if isinstance(item, Skipped):
             yield item
             continue
-        number, record = item
+        number, record = item.number, item.fields
         doc_id, text = record.get(id_key), record.get("text")
         if not isinstance(doc_id, str | int) or isinstance(doc_id, bool) or str(doc_id).strip() == "":
             yield Skipped(f"{path}:{number}", f"no {id_key!r}")
@@ -58,6 +68,7 @@ def read_documents(path: Path, *, source: str, licence: str, id_key: str = "id")
                 str(record.get("title") or ""),
                 source=str(record.get("source") or source),
                 licence=str(record.get("licence") or licence),
+                encoding=item.encoding,
             )
 
 
@@ -80,7 +91,7 @@ def read_statutes(path: Path, *, source: str, licence: str) -> Iterator[Document
         if isinstance(item, Skipped):
             yield item
             continue
-        number, record = item
+        number, record = item.number, item.fields
         law, article, text = (record.get(key) for key in ("law", "article", "text"))
         if not (isinstance(law, str) and isinstance(article, str) and isinstance(text, str)):
             yield Skipped(f"{path}:{number}", "expected texts under 'law', 'article' and 'text'")
@@ -93,9 +104,5 @@ def read_statutes(path: Path, *, source: str, licence: str) -> Iterator[Document
         outline = Outline()
         outline.under(str(record.get("section") or ""), level=1)
         outline.add(text)
-        yield outline.finish(
-            doc_id,
-            f"{law} {article}({heading})" if heading else f"{law} {article}",
-            source=source,
-            licence=licence,
-        )
+        name = f"{law} {article}({heading})" if heading else f"{law} {article}"
+        yield outline.finish(doc_id, name, source=source, licence=licence, encoding=item.encoding)

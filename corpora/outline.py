@@ -39,7 +39,7 @@ class Outline:
         if line:
             self._headings.append(Heading(self._length, 0, level, line))
 
-    def finish(self, doc_id: str, title: str, *, source: str, licence: str = "") -> Document:
+    def finish(self, doc_id: str, title: str, *, source: str, licence: str = "", encoding: str = "utf-8") -> Document:
         """The document that the lines make."""
         return Document(
             doc_id=normalize(doc_id),
@@ -48,4 +48,5 @@ class Outline:
             source=source,
             licence=licence,
             headings=tuple(self._headings),
+            encoding=encoding,
         )

@@ -48,6 +48,7 @@ class Document:
     licence: str = ""
     headings: tuple[Heading, ...] = ()
     pages: tuple[PageStart, ...] = ()
+    encoding: str = "utf-8"  # of the bytes it was read from
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,14 @@ class Skipped:
 
 
 def pages_of(pages: tuple[PageStart, ...], start: int, length: int) -> tuple[PageStart, ...]:
-    """The pages that text[start : start + length] lies on, in order; () for a document without pages."""
+    """The pages that text[start : start + length] lies on, by number; () for a document without pages.
+
+    A page can begin twice, when a footnote waits for the end of a paragraph that runs over the page.
+    """
     if not pages:
         return ()
     starts = [page.start for page in pages]
     first = max(bisect_right(starts, start) - 1, 0)
     last = max(bisect_right(starts, start + max(length, 1) - 1) - 1, 0)
-    return pages[first : last + 1]
+    touched = {page.number: page for page in reversed(pages[first : last + 1])}
+    return tuple(touched[number] for number in sorted(touched))

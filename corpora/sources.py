@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never, get_args
 
 from configs.errors import UserError
-from configs.schema import SourceKind, SourceSettings
+from configs.pdf import PdfSettings
+from configs.schema import IndexBuildSettings, SourceKind, SourceSettings
 from corpora import sample, text, wiki
 from corpora.files import discover
 from corpora.jsonl import beir_corpus, read_documents, read_statutes
@@ -43,19 +45,29 @@ def input_files(source: SourceSettings) -> list[Path]:
             assert_never(source.kind)
 
 
-def read(source: SourceSettings) -> Iterator[Document | Skipped]:
-    """The documents of a source, streamed in order, and what it had to leave out."""
+def read(
+    source: SourceSettings, *, pdf: PdfSettings | None = None, cache: Path | None = None
+) -> Iterator[Document | Skipped]:
+    """The documents of a source, streamed in order, and what it had to leave out.
+
+    What was read from PDFs is kept below cache (default: the project's own), by content.
+    """
+    pdf, cache = pdf or PdfSettings(), cache or IndexBuildSettings().cache
     if source.kind == "sample":
         yield from sample.read_articles()
+        yield from _pdfs([sample.TEXTBOOK], ["textbook"], "sample", sample.LICENCE, settings=pdf, cache=cache)
         return
-    path = _path(source)
+    path, files = _path(source), input_files(source)
     name = path.name.split(".")[0]
-    for file in input_files(source):
+    ids = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
+    if source.kind == "pdf":
+        yield from _pdfs(files, ids, name, source.licence, settings=pdf, cache=cache)
+        return
+    for file, doc_id in zip(files, ids, strict=True):
         match source.kind:
             case "wiki":
                 yield from wiki.read(file, source="wiki", licence=source.licence)
             case "text":
-                doc_id = str(file.relative_to(path)) if path.is_dir() else file.name
                 yield text.read(file, doc_id=doc_id, source=name, licence=source.licence)
             case "statutes":
                 yield from read_statutes(file, source="statutes", licence=source.licence)
@@ -63,10 +75,20 @@ def read(source: SourceSettings) -> Iterator[Document | Skipped]:
                 yield from read_documents(file, source=name, licence=source.licence)
             case "beir":
                 yield from read_documents(file, source=name, licence=source.licence, id_key="_id")
-            case "pdf":
-                raise NotImplementedError
             case _:
                 assert_never(source.kind)
+
+
+def _pdfs(
+    files: list[Path], ids: list[str], source: str, licence: str, *, settings: PdfSettings, cache: Path
+) -> Iterator[Document | Skipped]:
+    from corpora.pdf import PdfJob, read_pdfs  # pdfium and the language model are loaded for PDFs alone
+
+    jobs = [PdfJob(file, doc_id, source) for file, doc_id in zip(files, ids, strict=True)]
+    for result in read_pdfs(jobs, settings=settings, cache_dir=cache / "pdf", password=settings.password):
+        yield from result.skipped
+        if result.document is not None:
+            yield replace(result.document, licence=licence)
 
 
 def _path(source: SourceSettings) -> Path:

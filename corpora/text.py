@@ -36,7 +36,7 @@ def read(path: Path, *, doc_id: str, source: str, licence: str) -> Document | Sk
             outline, title = Outline(), ""
             outline.add(text)
     stem = path.name.split(".")[0]
-    return outline.finish(doc_id, title or stem, source=source, licence=licence)
+    return outline.finish(doc_id, title or stem, source=source, licence=licence, encoding=decoded[1])
 
 
 def _markdown(text: str) -> tuple[Outline, str]:

@@ -9,7 +9,6 @@ from xml.etree.ElementTree import ParseError
 
 import mwparserfromhell as mw
 import mwxml
-from mwxml.errors import MalformedXML
 from mwparserfromhell.nodes import (
     Argument,
     Comment,
@@ -21,6 +20,7 @@ from mwparserfromhell.nodes import (
     Text,
     Wikilink,
 )
+from mwxml.errors import MalformedXML
 
 from configs.errors import UserError
 from corpora.files import discover, open_binary, unpacked_suffix
@@ -96,12 +96,13 @@ def _read_extracted(path: Path, *, source: str, licence: str) -> Iterator[Docume
         if isinstance(item, Skipped):
             yield item
             continue
-        number, record = item
+        number, record = item.number, item.fields
         page_id, title, text = (record.get(key) for key in ("id", "title", "text"))
         if not isinstance(page_id, str | int) or not isinstance(title, str) or not isinstance(text, str):
             yield Skipped(f"{path}:{number}", "expected 'id', 'title' and 'text', as WikiExtractor writes them")
             continue
-        yield outline_of(text).finish(f"wiki:{page_id}", title, source=source, licence=licence)
+        outline = outline_of(text)
+        yield outline.finish(f"wiki:{page_id}", title, source=source, licence=licence, encoding=item.encoding)
 
 
 def _read_dump(path: Path, *, source: str, licence: str) -> Iterator[Document | Skipped]:

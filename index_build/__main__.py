@@ -100,6 +100,8 @@ def _tell(built: Built, out: Path, seconds: float) -> None:
         )
     for reason, count in sorted(counts.skipped.items()):
         print(f"  left out: {count:,} x {reason}")
+    for encoding, count in counts.converted.items():
+        print(f"  converted: {count:,} x {encoding}")
     for example in counts.examples[:3]:
         print(f"    {example}")
     print(f"index: {out}")

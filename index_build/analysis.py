@@ -68,7 +68,7 @@ class AnalysisCache:
         self.folder = root / "analysis" / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self._places: dict[bytes, tuple[int, int]] = {}
-        self._segments: list[pa.RecordBatch] = []
+        self._segments: list[_Segment] = []
         for path in sorted(self.folder.glob("*.arrow")):
             self.add(path)
 
@@ -84,26 +84,35 @@ class AnalysisCache:
         mapped.seek(0)
         batch = pa.ipc.open_file(mapped).get_batch(0)
         number = len(self._segments)
-        self._segments.append(batch)
+        self._segments.append(_segment(batch))
         for row, digest in enumerate(batch.column("digest").to_pylist()):
             self._places.setdefault(digest, (number, row))
 
     def get(self, digest: bytes) -> Analysed:
         """The analysis of the document with this digest. Raises KeyError when there is none."""
         number, row = self._places[digest]
-        columns = self._segments[number]
-
-        def cell(name: str) -> NDArray[np.generic]:
-            column = columns.column(name)
-            offsets = np.frombuffer(column.buffers()[1], dtype=np.int32, count=row + 2)
-            values: NDArray[np.generic] = column.values.to_numpy()[offsets[row] : offsets[row + 1]]
-            return values
-
-        signatures = columns.column("signature").values.to_numpy()
-        return Analysed(
-            Analysis(cell("sentences"), cell("starts"), cell("keys"), cell("context")),  # type: ignore[arg-type]
-            signatures[row * PERMUTATIONS : (row + 1) * PERMUTATIONS],
+        segment = self._segments[number]
+        sentences, starts, keys, context = (
+            values[offsets[row] : offsets[row + 1]] for offsets, values in segment.lists
         )
+        # typed by _SCHEMA: two columns of int32, two of uint64
+        return Analysed(Analysis(sentences, starts, keys, context), segment.signatures[row])  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """One cache file, mapped: offsets and values of its lists, and the signatures."""
+
+    lists: tuple[tuple[NDArray[np.int32], NDArray[np.generic]], ...]  # sentences, starts, keys, context
+    signatures: NDArray[np.uint32]  # [documents, PERMUTATIONS]
+
+
+def _segment(batch: pa.RecordBatch) -> _Segment:
+    columns = [batch.column(name) for name in ("sentences", "starts", "keys", "context")]
+    return _Segment(
+        tuple((column.offsets.to_numpy(), column.values.to_numpy()) for column in columns),
+        batch.column("signature").values.to_numpy().reshape(-1, PERMUTATIONS),
+    )
 
 
 def analyse_all(

@@ -25,7 +25,9 @@ from index_build.analysis import AnalysisCache, Progress, analyse_all
 from index_build.assemble import Assembler
 from index_build.chunk import tokenizer_file
 from index_build.dedup import near_duplicates
-from index_build.documents import Intake, Row, read_batch, read_digests, write_batches
+from index_build.dense import add_vectors
+from index_build.documents import Intake, Row, read_batch, read_digests, read_lengths, write_batches
+from index_build.encoder import identity_of
 from index_build.manifest import Counts, Manifest, Recipe, inputs_of, publish, read_manifest, remove, verify
 from index_build.passages import PassageWriter
 from index_build.terms import analyser_identity
@@ -53,6 +55,8 @@ def build(settings: Settings, progress: Progress) -> Built:
         chunk=settings.index_build.chunk,
         tokenizer=_tokenizer_digest(settings.index_build.chunk),
         analyser=analyser_identity(_dictionary(settings)),
+        dense=settings.index_build.dense,
+        encoder=identity_of(settings.index_build.dense.encoder) if settings.index_build.dense.enabled else {},
         inputs=inputs_of(settings.corpora),
     )
     if out.exists() and not out.is_dir():
@@ -90,7 +94,8 @@ def _present(out: Path, recipe: Recipe) -> Manifest | None:
         verify(out, manifest)
     except UserError:  # none, damaged or of another version: build
         return None
-    return manifest if manifest.recipe == recipe else None
+    # compared as stored: a PDF password is used, but never written down
+    return manifest if manifest.recipe.model_dump() == recipe.model_dump() else None
 
 
 @contextmanager
@@ -108,7 +113,7 @@ def _build_data(settings: Settings, recipe: Recipe, work: Path, progress: Progre
     cache = AnalysisCache(settings.index_build.cache, recipe.analyser)
     dictionary = _dictionary(settings)
     paths = analyse_all(
-        write_batches(settings.corpora, work, intake),
+        write_batches(settings.corpora, work, intake, cache=settings.index_build.cache),
         cache,
         workers=settings.index_build.workers,
         user_dictionary=dictionary,
@@ -128,6 +133,7 @@ def _build_data(settings: Settings, recipe: Recipe, work: Path, progress: Progre
         characters += sum(len(row.document.text) for row in rows)
         progress.assembled(len(rows))
     assembler.finish(work / "data")
+    add_vectors(work / "data", settings.index_build, recipe.encoder)
     if dictionary is not None:
         shutil.copyfile(dictionary, work / "data" / DICTIONARY)
     skipped = dict(intake.skipped)
@@ -139,6 +145,7 @@ def _build_data(settings: Settings, recipe: Recipe, work: Path, progress: Progre
         characters=characters,
         skipped=skipped,
         examples=tuple(intake.examples),
+        converted=dict(sorted(intake.converted.items())),
         sources=dict(sorted(sources.items())),
         licences=dict(sorted(licences.items())),
     )
@@ -160,11 +167,11 @@ def _near_duplicates(paths: list[Path], cache: AnalysisCache, dedup: DedupSettin
     places: list[tuple[Path, int]] = []
     signatures = []
     for path, first in _numbered(paths):
-        for index, row in enumerate(read_batch(path)):
-            if row.dedup and len(row.document.text) >= dedup.min_chars:
+        for index, (digest, length) in enumerate(read_lengths(path)):
+            if length >= dedup.min_chars:
                 numbers.append(first + index)
                 places.append((path, index))
-                signatures.append(cache.get(row.digest).signature)
+                signatures.append(cache.get(digest).signature)
     if not signatures:
         return {}
     opened: dict[Path, list[Row]] = {}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
 from configs.errors import UserError
@@ -42,6 +43,7 @@ class Intake:
 
     documents: int = 0
     skipped: Counter[str] = field(default_factory=Counter)  # by reason
+    converted: Counter[str] = field(default_factory=Counter)  # by encoding, other than UTF-8
     examples: list[str] = field(default_factory=list)  # "where: reason" of the first ones
 
 
@@ -64,7 +66,7 @@ def digest_of(document: Document) -> bytes:
     return xxhash.xxh3_128_digest(f"{context_of(document)}\0{document.text}".encode())
 
 
-def write_batches(corpora: CorporaSettings, folder: Path, intake: Intake) -> Iterator[Path]:
+def write_batches(corpora: CorporaSettings, folder: Path, intake: Intake, *, cache: Path) -> Iterator[Path]:
     """Read all sources into Arrow files of at most 1,000 documents, and name each as it is complete.
 
     Documents without text and exact copies of earlier ones are counted in intake.skipped. Raises
@@ -79,7 +81,7 @@ def write_batches(corpora: CorporaSettings, folder: Path, intake: Intake) -> Ite
         name = f"{source.kind}:{source.path}" if source.path else source.kind
         # qrels and citations name these documents one by one, so a copy is not one too many
         named = source.kind in ("beir", "statutes")
-        for item in read(source):
+        for item in read(source, pdf=corpora.pdf, cache=cache):
             row = _accept(item, name, places, corpora, intake)
             if row is None:
                 continue
@@ -88,6 +90,8 @@ def write_batches(corpora: CorporaSettings, folder: Path, intake: Intake) -> Ite
                 continue
             digests.add(row.digest)
             intake.documents += 1
+            if row.document.encoding != "utf-8":
+                intake.converted[row.document.encoding] += 1
             batch.append(Row(row.digest, row.document, corpora.dedup.near and not named))
             characters += len(row.document.text)
             if len(batch) >= _BATCH_DOCUMENTS or characters >= _BATCH_CHARACTERS:
@@ -133,8 +137,8 @@ def _write(path: Path, rows: list[Row]) -> Path:
         [d.source for d in documents],
         [d.licence for d in documents],
         [d.text for d in documents],
-        [[asdict(heading) for heading in d.headings] for d in documents],
-        [[asdict(page) for page in d.pages] for d in documents],
+        [[(h.start, h.length, h.level, h.title) for h in d.headings] for d in documents],
+        [[(p.start, p.number, p.label) for p in d.pages] for d in documents],
         [row.dedup for row in rows],
     ]  # fmt: skip
     batch = pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)], schema=_SCHEMA)
@@ -165,3 +169,13 @@ def read_digests(path: Path) -> list[bytes]:
     """The digests of a batch file's documents, in order."""
     with pa.memory_map(str(path)) as source:
         return list(pa.ipc.open_file(source).get_batch(0).column("digest").to_pylist())
+
+
+def read_lengths(path: Path) -> list[tuple[bytes, int]]:
+    """(digest, characters of text) of a batch file's documents, in order; 0 for one that is never dropped."""
+    with pa.memory_map(str(path)) as source:
+        batch = pa.ipc.open_file(source).get_batch(0)
+        lengths = pc.utf8_length(batch.column("text")).to_pylist()
+        droppable = batch.column("dedup").to_pylist()
+        digests = batch.column("digest").to_pylist()
+    return [(d, n if may else 0) for d, n, may in zip(digests, lengths, droppable, strict=True)]

@@ -43,16 +43,18 @@ class FieldWriter:
         """Add a block of so many passages: keys[i] occurs in passage rows[i], once for every i."""
         if passages > BLOCK:
             raise ValueError(f"{passages} passages in a block; at most {BLOCK} fit")
-        vocabulary, numbers = np.unique(keys, return_inverse=True)
-        # one sort of one integer per occurrence: by term, then by passage
+        # one sort of one integer per occurrence, by term, then by passage; a bigram's code fits beside the
+        # passage as it is, a hashed key is first replaced by its place among the distinct keys
+        fits = not len(keys) or int(keys.max()) < 1 << 48
+        vocabulary, numbers = (None, keys) if fits else np.unique(keys, return_inverse=True)
         occurrences = np.sort((numbers.astype(np.uint64) << np.uint64(16)) | rows.astype(np.uint64))
-        change = np.flatnonzero(np.diff(occurrences)) + 1
-        first = np.concatenate([np.zeros(min(len(occurrences), 1), np.int64), change])
+        first = _changes(occurrences)
         frequencies = np.diff(np.append(first, len(occurrences)))
         postings = occurrences[first]
-        self._keys.append(vocabulary)
-        terms = (postings >> np.uint64(16)).astype(np.int64)
-        self._counts.append(np.bincount(terms, minlength=len(vocabulary)).astype(np.uint32))
+        terms = postings >> np.uint64(16)
+        begins = _changes(terms)
+        self._keys.append(terms[begins] if vocabulary is None else vocabulary)
+        self._counts.append(np.diff(np.append(begins, len(terms))).astype(np.uint32))
         self._rows.append((postings & np.uint64(0xFFFF)).astype(np.uint16))
         self._frequencies.append(np.minimum(frequencies, 255).astype(np.uint8))
         self._lengths.append(np.bincount(rows, minlength=passages).astype(np.int32))
@@ -73,6 +75,12 @@ class FieldWriter:
         for name, arrays in parts.items():
             np.save(folder / f"{field}.{name}.npy", np.concatenate(arrays))
         np.save(folder / f"{field}.blocks.npy", blocks)
+
+
+def _changes(ordered: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Where each run of equal values begins."""
+    starts: NDArray[np.int64] = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    return np.concatenate([np.zeros(min(len(ordered), 1), np.int64), starts])
 
 
 class FieldIndex:

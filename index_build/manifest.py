@@ -10,6 +10,7 @@ from pathlib import Path
 import xxhash
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from configs.dense import DenseSettings
 from configs.errors import UserError
 from configs.schema import ChunkSettings, CorporaSettings, SourceSettings
 from corpora.files import fingerprint
@@ -38,6 +39,7 @@ class Counts(_Strict):
     characters: int
     skipped: dict[str, int]
     examples: tuple[str, ...]
+    converted: dict[str, int]  # documents that were not in UTF-8, by encoding
     sources: dict[str, int]
     licences: dict[str, int]
 
@@ -57,6 +59,8 @@ class Recipe(_Strict):
     chunk: ChunkSettings
     tokenizer: str  # digest of chunk.tokenizer's file, "" without one
     analyser: dict[str, str]
+    dense: DenseSettings = DenseSettings(enabled=False)
+    encoder: dict[str, str] = {}
     inputs: tuple[Input, ...]
 
 

@@ -82,7 +82,7 @@ def test_copies_are_dropped_and_counted_with_their_reason(tmp_path: Path) -> Non
 
 
 def test_beir_documents_are_never_dropped_as_copies(tmp_path: Path) -> None:
-    made = [{"_id": f"d{n}", "title": "", "text": "같은 글이다. " * 30} for n in range(3)]
+    made: list[dict[str, object]] = [{"_id": f"d{n}", "title": "", "text": "같은 글이다. " * 30} for n in range(3)]
     write_jsonl(tmp_path / "corpus.jsonl", made)
     out = tmp_path / "i"
     build(settings_for(SourceSettings(kind="beir", path=tmp_path), out), Silence())
@@ -101,6 +101,15 @@ def test_a_broken_line_is_counted_and_strict_stops_there(tmp_path: Path) -> None
     assert refused.returncode == 2
     assert f"{path}:4" in refused.stderr
     assert not (tmp_path / "j" / NAME).exists()
+
+
+def test_documents_in_other_encodings_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    for encoding in ("utf-8", "cp949", "utf-16"):
+        (tmp_path / "texts" / f"{encoding}.txt").write_bytes(f"{encoding}로 적은 글이다.".encode(encoding))
+    out = tmp_path / "i"
+    build(settings_for(SourceSettings(kind="text", path=tmp_path / "texts"), out), Silence())
+    assert read_manifest(out).counts.converted == {"cp949": 1, "utf-16": 1}
 
 
 def test_a_duplicate_id_names_both_places(tmp_path: Path) -> None:

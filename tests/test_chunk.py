@@ -33,9 +33,7 @@ def documents(draw: st.DrawFn) -> tuple[Document, list[int]]:
     document = outline.finish("d", "t", source="s")
     starts = [0]
     for index, (char, after) in enumerate(pairwise(document.text)):
-        if char in ".?\n" and after not in " \n":
-            starts.append(index + 1)
-        elif char == " " and document.text[index - 1] in ".?":
+        if (char in ".?\n" and after not in " \n") or (char == " " and document.text[index - 1] in ".?"):
             starts.append(index + 1)
     return document, sorted(set(starts))
 

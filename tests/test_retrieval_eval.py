@@ -60,7 +60,7 @@ def beir(folder: Path) -> Path:
 
 def test_a_beir_folder_is_indexed_scored_and_its_run_written(tmp_path: Path) -> None:
     folder = beir(tmp_path)
-    arguments = ["eval", "retrieval", "--beir", folder, "--out", tmp_path / "runs", "--json"]
+    arguments: list[str | Path] = ["eval", "retrieval", "--beir", folder, "--out", tmp_path / "runs", "--json"]
     done = run(*arguments, "--set", f"index_build.cache={tmp_path / 'cache'}", "--set", "eval.resamples=200")
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)

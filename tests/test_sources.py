@@ -135,7 +135,9 @@ def test_korean_text_files_are_read_in_every_encoding(tmp_path: Path, encoding: 
     path = tmp_path / "a.txt"
     path.write_bytes(text.encode(encoding))
     assert decode(path.read_bytes()) is not None
-    assert documents("text", path)[0].text.startswith("# 훈민정음\n세종이 만들었다.")
+    [document] = documents("text", path)
+    assert document.text.startswith("# 훈민정음\n세종이 만들었다.")
+    assert document.encoding == encoding.removesuffix("-sig")
 
 
 @given(st.text("가나다라마바사 abc123\n", min_size=1, max_size=60))
