@@ -18,7 +18,7 @@ class PdfSettings(BaseModel):
     )
     password: str | None = Field(None, repr=False, exclude=True, description="tried on encrypted files; never stored")
     tables: bool = Field(True, description="ruled tables as Markdown rows")
-    ocr: Literal["auto", "off", "force"] = Field(
+    ocr: Literal["auto", "never", "force"] = Field(
         "auto", description="auto: pages without usable text, if tesseract is there"
     )
     tesseract: str = Field("tesseract", min_length=1, description="the program that recognises text in images")
@@ -34,3 +34,8 @@ class PdfSettings(BaseModel):
     seconds: float = Field(300.0, gt=0, description="a file that takes longer is left out")
     memory_mib: int = Field(4096, ge=512, le=1_048_576, description="a file that needs more is left out")
     workers: int = Field(0, ge=0, le=256, description="processes that read files; 0 = one per core")
+    pages_at_once: int = Field(
+        100,
+        ge=1,
+        description="a file with more than twice as many is loaded by all workers, in ranges of so many pages",
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import assert_never, get_args
@@ -43,6 +43,15 @@ def input_files(source: SourceSettings) -> list[Path]:
             return [beir_corpus(path)]
         case _:
             assert_never(source.kind)
+
+
+def reading_identity(sources: Sequence[SourceSettings], pdf: PdfSettings) -> str:
+    """What decides the text of PDFs besides their bytes and stored settings, as a digest; "" without PDFs."""
+    if all(source.kind != "pdf" for source in sources):
+        return ""
+    from corpora.pdf import pdf_identity  # pdfium and the language model are loaded for PDFs alone
+
+    return pdf_identity(pdf)
 
 
 def read(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,13 @@ class Text:
     y: float
     text: str
     size: float = 10.0
+    angle: float = 0.0  # in degrees, against the clock
+
+    @property
+    def matrix(self) -> str:
+        """What turns and moves it."""
+        cos, sin = math.cos(math.radians(self.angle)), math.sin(math.radians(self.angle))
+        return f"{cos:.4f} {sin:.4f} {-sin:.4f} {cos:.4f} {self.x} {self.y}"
 
 
 def write_pdf(path: Path, pages: Sequence[Sequence[Text]], *, picture: bool = False, unicode: bool = True) -> Path:
@@ -36,8 +44,7 @@ def write_pdf(path: Path, pages: Sequence[Sequence[Text]], *, picture: bool = Fa
     ]
     for number, page in enumerate(pages):
         content = "\n".join(
-            f"BT /F1 {line.size} Tf 1 0 0 1 {line.x} {line.y} Tm <{line.text.encode('utf-16-be').hex()}> Tj ET"
-            for line in page
+            f"BT /F1 {line.size} Tf {line.matrix} Tm <{line.text.encode('utf-16-be').hex()}> Tj ET" for line in page
         ).encode()
         if picture:
             content += b"\nq 300 0 0 400 50 100 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q"

@@ -12,8 +12,10 @@ from pypdf.constants import UserAccessPermissions
 
 from configs.errors import UserError
 from configs.pdf import PdfSettings
+from configs.schema import SourceSettings
 from corpora.pdf import PdfJob, PdfResult, read_pdf, read_pdf_cached, read_pdf_isolated, read_pdfs
-from corpora.pdf.isolate import read_isolated
+from corpora.pdf.isolate import RESULT, read_isolated
+from corpora.sources import reading_identity
 from tests.pdfs import assembled, lines, write_pdf
 
 SETTINGS = PdfSettings(workers=1)
@@ -90,6 +92,7 @@ def test_what_the_owner_forbids_is_said_and_done_as_the_setting_says(good: Path)
     assert result.document is not None
     assert "owner forbids" in result.health.advice
     assert "owner forbids" in reason(read(path, PdfSettings(owner_restricted="skip")))
+    assert read(path, password="of another file").document == result.document
 
 
 def test_text_without_a_map_to_unicode_is_kept_out(tmp_path: Path) -> None:
@@ -155,6 +158,16 @@ def test_a_file_over_the_time_limit_is_left_out_and_the_next_one_read(good: Path
     assert second.document is not None
 
 
+def test_a_long_file_read_by_several_processes_gives_the_same_bytes(tmp_path: Path) -> None:
+    long = write_pdf(tmp_path / "a.pdf", [lines(*[f"{n}번 쪽의 {SENTENCE}"] * 20) for n in range(9)], picture=True)
+    one, several = (
+        read_pdf_isolated(long, doc_id="d", source="s", settings=PdfSettings(workers=workers, pages_at_once=2))
+        for workers in (1, 2)
+    )
+    assert one.health.page_count == 9
+    assert RESULT.dump_json(one) == RESULT.dump_json(several)
+
+
 def test_pages_nested_in_themselves_and_deep_trees_end(tmp_path: Path) -> None:
     loop = tmp_path / "loop.pdf"
     loop.write_bytes(
@@ -180,6 +193,15 @@ def test_the_cache_gives_what_was_read_under_the_new_name(good: Path, tmp_path: 
     assert second.health.path == str(moved)
     read_pdf_cached(moved, doc_id="b", source="s", settings=PdfSettings(tables=False), cache_dir=cache)
     assert len(list(cache.iterdir())) == 2
+
+
+def test_another_password_or_ocr_is_another_reading_and_the_password_is_not_in_it() -> None:
+    pdf = [SourceSettings(kind="pdf", path=Path("a.pdf"))]
+    settings = [PdfSettings(), PdfSettings(password="열쇠"), PdfSettings(password="열쇠2"), PdfSettings(ocr="never")]
+    found = [reading_identity(pdf, one) for one in settings]
+    assert len(set(found)) == 4
+    assert found == [reading_identity(pdf, one) for one in settings]
+    assert reading_identity([SourceSettings(kind="sample")], settings[1]) == ""
 
 
 def mutated(content: bytes, rng: random.Random) -> bytes:
@@ -214,7 +236,7 @@ def fuzz(sources: list[Path], folder: Path, *, count: int, settings: PdfSettings
 
 def test_random_damage_never_stops_the_reading(good: Path, tmp_path: Path) -> None:
     long = write_pdf(tmp_path / "long.pdf", [lines(*[SENTENCE] * 20)] * 6)
-    results = fuzz([good, long], tmp_path, count=40, settings=PdfSettings(seconds=20, workers=2))
+    results = fuzz([good, long], tmp_path, count=40, settings=PdfSettings(seconds=20, workers=2, pages_at_once=2))
     assert len(results) == 40
     assert all(result.document is not None or result.skipped for result in results)
 
@@ -222,7 +244,7 @@ def test_random_damage_never_stops_the_reading(good: Path, tmp_path: Path) -> No
 @pytest.mark.realdata
 def test_three_hundred_damaged_real_files_never_stop_the_reading(real: Path, tmp_path: Path) -> None:
     sources = [path for path in sorted((real / "pdf").rglob("*.pdf")) if "userpw" not in path.name]
-    settings = PdfSettings(seconds=30, workers=2, memory_mib=2048, ocr="off")
+    settings = PdfSettings(seconds=30, workers=2, memory_mib=2048, ocr="never")
     results = fuzz(sources, tmp_path, count=300, settings=settings)
     assert len(results) == 300
     assert all(result.document is not None or result.skipped for result in results)

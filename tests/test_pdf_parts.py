@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from configs.pdf import PdfSettings
 from corpora.pdf import main_health, read_pdf
 from corpora.pdf.diagnosis import garbage_share
-from corpora.pdf.glyphs import Line, Word, line_of
 from corpora.pdf.joins import Seam, decide, spaces_written
 from corpora.pdf.language import space_logits, usualness
+from corpora.pdf.lines import Line, RawPage, Word, line_of
+from corpora.pdf.load import Loaded, LoadedPage, pack, unpack
 from corpora.pdf.repair import compose_compatibility, repair
 from corpora.pdf.rules import Rule
 from corpora.pdf.tables import with_tables
-from corpora.records import Document
+from corpora.records import Document, Skipped
 from tests.pdfs import lines, write_pdf
 
 TEXTBOOK = Path(__file__).parents[1] / "corpora" / "sample" / "textbook" / "textbook.pdf"
@@ -125,6 +126,23 @@ def test_a_frame_is_no_table() -> None:
     assert with_tables(words, frame) == (words, 0)
 
 
+def test_a_packed_page_comes_back_with_every_number_even_those_that_json_has_not() -> None:
+    words = [
+        Word("한글과", 10.1, 0.3, 40, 10, 10, spaced=True),
+        Word("漢字\U00020000", 45, 0, 60, 10.2, 10, spaced=False),
+    ]
+    raw = RawPage(3, float("inf"), 600, (line_of(words), line_of(words[:1])), 6, 1, 0, ("사본",))
+    page = LoadedPage(raw, (Rule(0.0, float("nan"), 5.0, 5.0),), is_image=False, confidence=71.5)
+    skipped = (Skipped("a.pdf page 2", "damaged: 나쁨"),)
+    loaded = unpack(pack(Loaded((page,), skipped)))
+    (found,) = loaded.pages
+    assert loaded.skipped == skipped
+    assert [tuple(line.words) for line in found.raw.lines] == [tuple(line.words) for line in raw.lines]
+    assert [line.text for line in found.raw.lines] == [line.text for line in raw.lines]
+    assert repr(found.rules) == repr(page.rules)
+    assert (found.raw.width, found.raw.slanted, found.confidence) == (raw.width, raw.slanted, page.confidence)
+
+
 def test_health_prints_one_json_object_and_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_pdf(tmp_path / "a.pdf", [lines("이 문장은 시험을 위하여 쓴 것이다.")])
     (tmp_path / "b.pdf").write_bytes(b"")
@@ -143,13 +161,13 @@ def read(path: Path) -> Document:
 
 
 def test_the_sample_textbook_comes_out_as_it_was_written() -> None:
-    """Nine in ten long paragraphs word for word; the headings in order; no running head."""
+    """Nineteen in twenty long paragraphs character for character; the headings in order; no running head."""
     if not TEXTBOOK.is_file():
         pytest.skip(f"no {TEXTBOOK}")
     gold = [json.loads(line) for line in TEXTBOOK.with_name("gold.jsonl").read_text("utf-8").splitlines()]
     found = read(TEXTBOOK)
     long = [row["text"] for row in gold if row["kind"] == "body" and len(row["text"]) > 80 and not row["formulas"]]
-    assert sum(text in found.text for text in long) >= 0.85 * len(long)
+    assert sum(text in found.text for text in long) >= 0.95 * len(long)
     sections = [heading.title for heading in found.headings if heading.level == 2]
     assert sections == sorted(sections)
     assert len(sections) >= 20
@@ -186,7 +204,7 @@ def test_one_statute_from_two_producers_is_one_text(real: Path) -> None:
     ],
 )
 def test_the_verdict_on_real_files(real: Path, name: str, verdict: str) -> None:
-    result = read_pdf(real / "pdf" / f"{name}.pdf", doc_id="d", source="s", settings=PdfSettings(ocr="off"))
+    result = read_pdf(real / "pdf" / f"{name}.pdf", doc_id="d", source="s", settings=PdfSettings(ocr="never"))
     assert result.health.verdict == verdict
     assert (result.document is None) == (verdict == "unreadable")
     if verdict != "good":

@@ -41,6 +41,7 @@ def test_left_column_is_read_before_the_right_one_and_a_title_before_both(tmp_pa
     assert text.startswith("두 단으로")
 
 
+SYLLABLES = "가나다라마바사아자"
 LONG = "이 {0}번 문장은 한 쪽에서 시작하여 다음 쪽에서 {0}번으로 끝나므로 머리말과 쪽 번호를 건너뛰어야 온전한 {0}번 문장이 된다."
 
 
@@ -49,8 +50,8 @@ def numbered(count: int) -> list[list[Text]]:
     pages = []
     for n in range(1, count + 1):
         head = "생활 속의 자료" if n % 2 == 0 else f"제{n // 4 + 1}장 자료와 만나다"
-        before = [line.text for line in paragraph(LONG.format("가나다라마바사아자"[n - 1]), width=26)]
-        after = [line.text for line in paragraph(LONG.format("가나다라마바사아자"[n]), width=26)]
+        before = [line.text for line in paragraph(LONG.format(SYLLABLES[n - 1]), width=26)]
+        after = [line.text for line in paragraph(LONG.format(SYLLABLES[n]), width=26)]
         body = lines(*before[2:], *after[:2])
         pages.append([Text(50, 580, head, 8), *body, Text(200, 20, f"- {n} / {count} -", 8)])
     return pages
@@ -66,6 +67,38 @@ def test_running_heads_and_page_numbers_leave_the_text_and_sentences_run_over_pa
     assert all(LONG.format(syllable) in text for syllable in "나다라마바사아")
     assert [page.label for page in result.health.pages] == [str(n) for n in range(1, 9)]
     assert sum(page.heads for page in result.health.pages) == 16
+
+
+def test_watermarks_leave_the_text_whether_set_level_or_at_an_angle(tmp_path: Path) -> None:
+    """One leans over each page and differs from page to page; one stands level at one place, between the lines."""
+    body = [[f"{n}쪽의 {syllable}번 문장은 이렇게 끝난다." for syllable in SYLLABLES] for n in range(6)]
+    marks = [[Text(90, 120, f"배포금지사본{n}", 40, angle=45), Text(150, 430, "검토용", 8)] for n in range(6)]
+    pages = [[*lines(*rows[:5]), *mark, *lines(*rows[5:], top=400)] for rows, mark in zip(body, marks, strict=True)]
+    result = read(write_pdf(tmp_path / "a.pdf", pages))
+    assert result.document is not None
+    assert "배포금지" not in result.document.text
+    assert "검토용" not in result.document.text
+    assert all(text in result.document.text for rows in body for text in rows)
+    assert [page.watermarks for page in result.health.pages] == [2] * 6
+
+
+def test_vertical_text_is_said_to_be_vertical_and_kept_out(tmp_path: Path) -> None:
+    # at 90 degrees pdfium takes a text for empty whose font has no outlines
+    upright = [Text(300 - 20 * n, 540, "세로로쓴글은오른쪽에서왼쪽으로읽는다", angle=-89) for n in range(5)]
+    result = read(write_pdf(tmp_path / "a.pdf", [lines("가로로 쓴 쪽은 그대로 읽는다."), upright]))
+    assert result.document is not None
+    assert result.document.text == "가로로 쓴 쪽은 그대로 읽는다."
+    assert [page.verdict for page in result.health.pages] == ["good", "suspect"]
+    assert "vertical" in result.health.pages[1].why
+
+
+def test_a_caption_inside_a_paragraph_follows_it(tmp_path: Path) -> None:
+    whole = LONG.format("가")
+    rows = paragraph(whole, width=26)
+    below = lines(*[row.text for row in rows[2:]], top=420)
+    page = [*rows[:2], Text(90, 460, "그림 3. 문장 사이의 그림", 9), *below]
+    text = document(write_pdf(tmp_path / "a.pdf", [page])).text
+    assert text.split("\n") == [whole, "그림 3. 문장 사이의 그림"]
 
 
 def test_every_offset_leads_to_the_page_that_bears_the_text(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from configs.pdf import PdfSettings
+from corpora.pdf import ocr
 from corpora.pdf.isolate import RESULT, PdfJob, read_isolated
 from corpora.pdf.language import WEIGHTS
-from corpora.pdf.ocr import identity
 from corpora.pdf.reader import PDF_VERSION, PdfResult
 from corpora.records import Skipped
 
-_WITHOUT_EFFECT = {"workers", "seconds", "memory_mib", "ocr_seconds", "password"}
+_WITHOUT_EFFECT = {"workers", "seconds", "memory_mib", "pages_at_once", "ocr_seconds", "password"}
 
 
 def read_pdf_cached(
@@ -52,7 +52,7 @@ def read_pdfs(
 def cache_key(path: Path, settings: PdfSettings) -> str:
     """SHA-256 over the file, the settings that matter and all versions; "" for a file that cannot be read."""
     digest = hashlib.sha256(settings.model_dump_json(exclude=_WITHOUT_EFFECT).encode())
-    digest.update(f"{_versions()}\n{identity(settings)}".encode())
+    digest.update(f"{_versions()}\n{ocr.identity(settings)}".encode())
     try:
         with path.open("rb") as stream:
             while block := stream.read(1 << 20):
@@ -60,6 +60,15 @@ def cache_key(path: Path, settings: PdfSettings) -> str:
     except OSError:
         return ""
     return digest.hexdigest()
+
+
+def pdf_identity(settings: PdfSettings) -> str:
+    """What decides what is read from PDFs besides their bytes and the settings that are stored, as a digest.
+
+    Of the password only 16 bits go in: enough to see that it is another one, too few to find it by.
+    """
+    password = hashlib.sha256((settings.password or "").encode()).hexdigest()[:4]
+    return hashlib.sha256(f"{_versions()}\n{ocr.identity(settings)}\n{password}".encode()).hexdigest()[:32]
 
 
 @lru_cache(maxsize=1)

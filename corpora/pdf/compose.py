@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from corpora.pdf.glyphs import Line
 from corpora.pdf.joins import Seam, decide, lexicon
+from corpora.pdf.lines import Line
 from corpora.pdf.paragraph import Paragraph, Piece
 from corpora.pdf.repair import repair, starts_inside_syllable
 from corpora.records import Heading, PageStart

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from corpora.pdf.furniture import CleanPage
-from corpora.pdf.language import boundary_logits, usualness
+from corpora.pdf.language import boundary_logits, count_hangul, usualness
 from corpora.pdf.repair import jamo_share, repair
 
 Verdict = Literal["good", "repaired", "suspect", "unreadable"]
@@ -22,10 +22,8 @@ _FOREIGN = re.compile(
     r"\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\ue000-\uf8ff\uf900-\ufaff\ufb00-\ufb06\ufe30-\ufe4f\uff00-\uffff\U0001d400-\U0001d7ff"
     r"\U0001f000-\U0001ffff\U00020000-\U0003ffff\U000f0000-\U0010fffd]"
 )
-_HANGUL = re.compile(r"[가-힣]")
-_ODD_LINE = (
-    -3.1
-)  # usualness: of 5,840 lines of statutes, textbooks and a report 2 are below, of 4 lines in a broken font 3
+# usualness: of 5,840 lines of statutes, textbooks and a report 2 are below, of 4 lines in a broken font 3
+_ODD_LINE = -3.1
 _SAMPLE = 240  # characters of each page whose spaces are judged
 
 
@@ -145,7 +143,7 @@ def _page_health(
         page=page.page.number,
         label=page.label,
         chars=chars,
-        hangul=len(_HANGUL.findall(text)) * share,
+        hangul=count_hangul(text) * share,
         private=private,
         foreign=foreign,
         usualness=mean,

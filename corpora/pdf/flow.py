@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
-from corpora.pdf.glyphs import Line
 from corpora.pdf.layout import Column
+from corpora.pdf.lines import Line
 from corpora.pdf.notes import CAPTION, add_notes, split_notes
 from corpora.pdf.paragraph import Kind, PageFlow, Paragraph, Piece
 from corpora.pdf.repair import repair, starts_inside_syllable

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from corpora.normalize import normalize
-from corpora.pdf.glyphs import Line, RawPage
+from corpora.pdf.lines import Line, RawPage
 
 Place = Literal["top", "bottom"]
 
@@ -203,8 +203,7 @@ def _stands_alone(row: Sequence[Line], page: RawPage) -> bool:
 
 def _is_contents(lines: Sequence[Line]) -> bool:
     """Whether most rows lead to a page number."""
-    grouped = rows(lines)
-    texts = [normalize(" ".join(line.text for line in row)).strip() for row in grouped]
+    texts = _row_texts(lines)
     if len(texts) < 3:
         return False
     entries = [text for text in texts if _ends_in_number(text)]
@@ -212,6 +211,11 @@ def _is_contents(lines: Sequence[Line]) -> bool:
     led = sum(_LEADER.search(text) is not None for text in entries)
     titled = any(_CONTENTS.fullmatch(text.replace(" ", "")) for text in texts[:4])
     return (led >= 3 and numbered >= 0.5 * len(texts)) or (titled and numbered >= 0.6 * (len(texts) - 1))
+
+
+def _row_texts(lines: Sequence[Line]) -> list[str]:
+    joined = "\n".join([" ".join([line.text for line in row]) for row in rows(lines)])
+    return [text.strip() for text in normalize(joined).split("\n")]
 
 
 def _ends_in_number(text: str) -> bool:
@@ -225,8 +229,8 @@ def _with_contents_runs(pages: list[CleanPage]) -> list[CleanPage]:
     for page in pages:
         after = bool(found) and found[-1].is_contents
         if after and not page.is_contents and page.page.lines:
-            texts = [normalize(" ".join(line.text for line in row)) for row in rows(page.page.lines)]
-            numbered = sum(_ends_in_number(text.strip()) for text in texts)
+            texts = _row_texts(page.page.lines)
+            numbered = sum(map(_ends_in_number, texts))
             page = replace(page, is_contents=numbered >= 0.6 * len(texts))  # noqa: PLW2901
         found.append(page)
     return found

@@ -2,6 +2,7 @@
 
 pdfium gives characters in the order of the content stream, spaces where the gaps are, and boxes. Read are words (first
 and last box: one per character would double the time), then runs of words on one base line, then lines made of runs.
+Words stay columns of numbers until lines are made of them: a page has hundreds.
 """
 
 from __future__ import annotations
@@ -9,72 +10,45 @@ from __future__ import annotations
 import ctypes
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from typing import NamedTuple
+from itertools import compress, pairwise, repeat
 
 import numpy as np
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from numpy.typing import NDArray
 
-_WORD = re.compile(r"[^\s\ufffe]+\ufffe?|\ufffe")
+from corpora.pdf.lines import COLUMN_GAP, MIXED, Line, RawPage, Span, usual_size, visual_lines
+
 _HYPHEN = "\ufffe"  # what pdfium makes of a hyphen at the end of a line, together with the line's end
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-_SPACES = frozenset(" \u00a0\u3000")
+_BLANK = np.array([chr(code).isspace() for code in range(0x3001)] + [False])  # by code, the last one for all above
 # the same function without the checks of pypdfium2's binding, which take twice its own time; FS_RECTF is four floats
 _ASK = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(
     ctypes.cast(pdfium_c.FPDFText_GetLooseCharBox, ctypes.c_void_p).value or 0
 )
-_COLUMN_GAP = 1.7  # em: justified Korean stretches spaces up to about 1 em, gutters and cells start near 2
 
-
-class Word(NamedTuple):
-    """A word as pdfium cuts it, with its box in points; y grows upwards."""
-
-    text: str
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-    size: float  # height of its first character's box: the font size, for nearly every font
-    spaced: bool  # a space stands behind it in the file, or pdfium saw a gap
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """Words of one base line, left to right, with no gap as wide as a gutter in between."""
+class _Words:
+    """The words of a page in the file's order, a column for each of their properties."""
 
-    text: str
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-    size: float  # of most of its characters
-    weight: int  # of its first character's font; 0 unknown
-    words: tuple[Word, ...]
-    cells: tuple[tuple[tuple[Line, ...], ...], ...] = ()  # rows of a table; then there are no words
+    texts: list[str]
+    starts: NDArray[np.int64]  # pdfium's index of the first character
+    boxes: Floats  # (n, 4): x0, y0, x1, y1 in points
+    sizes: Floats
+    spaced: Flags
 
-    @property
-    def spaced(self) -> bool:
-        """Whether the file writes a space at the end of the line."""
-        return bool(self.words) and self.words[-1].spaced
-
-
-@dataclass(frozen=True, slots=True)
-class RawPage:
-    """What stands on a page before anything is decided about it."""
-
-    number: int  # in the file, from 1
-    width: float
-    height: float
-    lines: tuple[Line, ...]  # from top to bottom, left to right
-    chars: int  # characters that are not white space
-    unmapped: int  # first characters of lines that pdfium could not map to Unicode
-    vertical: int  # characters in words that run downwards
-    slanted: tuple[str, ...]  # words set at an angle: watermarks; not among `lines`
+    def kept(self, wanted: Flags) -> _Words:
+        """Those words that are wanted."""
+        if wanted.all():
+            return self
+        texts = list(compress(self.texts, wanted.tolist()))
+        return _Words(texts, self.starts[wanted], self.boxes[wanted], self.sizes[wanted], self.spaced[wanted])
 
 
 def read_page(page: pdfium.PdfPage, number: int) -> RawPage:
@@ -84,24 +58,23 @@ def read_page(page: pdfium.PdfPage, number: int) -> RawPage:
     if not handle:
         return RawPage(number, width, height, (), 0, 0, 0, ())
     try:
-        words, starts = _words(handle)
-        words = _upright(words, page)
-        tall = [n for n, word in enumerate(words) if word.y1 - word.y0 > 1.5 * word.size and len(word.text) > 1]
-        leaning = {n for n in tall if _leans(pdfium_c.FPDFText_GetCharAngle(handle, starts[n]))}
-        vertical = sum(len(words[n].text) for n in tall if n not in leaning and _is_vertical(words[n]))
-        slanted = tuple(words[n].text for n in sorted(leaning))
+        words = _upright(_words(handle), page)
+        high = words.boxes[:, 3] - words.boxes[:, 1]
+        tall = np.flatnonzero(high > 1.5 * words.sizes).tolist()
+        tall = [n for n in tall if len(words.texts[n]) > 1]
+        leaning = [n for n in tall if _leans(pdfium_c.FPDFText_GetCharAngle(handle, int(words.starts[n])))]
+        vertical = sum(len(words.texts[n]) for n in tall if n not in leaning and _is_vertical(words.boxes[n]))
+        slanted = tuple(words.texts[n] for n in leaning)
         if leaning:
-            kept = [n for n in range(len(words)) if n not in leaning]
-            words, starts = [words[n] for n in kept], [starts[n] for n in kept]
-        runs = _runs(words)
-        firsts = [starts[first] for first, _ in runs]
-        weights = [max(int(pdfium_c.FPDFText_GetFontWeight(handle, start)), 0) for start in firsts]
-        unmapped = sum(pdfium_c.FPDFText_HasUnicodeMapError(handle, start) == 1 for start in firsts)
+            words = words.kept(~np.isin(np.arange(len(words.texts)), leaning))
+        firsts = _run_starts(words)
+        starts = words.starts[firsts].tolist()
+        weights = [max(int(pdfium_c.FPDFText_GetFontWeight(handle, start)), 0) for start in starts]
+        unmapped = sum(pdfium_c.FPDFText_HasUnicodeMapError(handle, start) == 1 for start in starts)
     finally:
         pdfium_c.FPDFText_ClosePage(handle)
-    lines = _visual_lines([line_of(words[a:b], weight) for (a, b), weight in zip(runs, weights, strict=True)])
-    chars = sum(len(word.text) for word in words)
-    return RawPage(number, width, height, tuple(lines), chars, unmapped, vertical, slanted)
+    lines = visual_lines(_runs(words, firsts, weights))
+    return RawPage(number, width, height, tuple(lines), sum(map(len, words.texts)), unmapped, vertical, slanted)
 
 
 def page_text(handle: ctypes.c_void_p) -> str:
@@ -133,67 +106,64 @@ def _paired(word: str) -> str:
     return word.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _words(handle: ctypes.c_void_p) -> tuple[list[Word], list[int]]:
-    """The words in the file's order, and the index of each one's first character."""
+def _words(handle: ctypes.c_void_p) -> _Words:
+    """The words in the file's order: what white space parts, and hyphens at line ends."""
     text = _with_hyphens(page_text(handle), handle)
-    spans = [match.span() for match in _WORD.finditer(text)]
-    if not spans:
-        return [], []
-    texts = [text[first:after] for first, after in spans]
-    lasts = [after - 1 for _, after in spans]
-    if _HYPHEN in text:
-        for n, word in enumerate(texts):
-            if word[-1] == _HYPHEN:
-                texts[n] = word[:-1] + "-"
-                lasts[n] -= len(word) > 1  # it has no box of its own
+    codes = np.frombuffer(f"\n{text}\n".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    blank = _BLANK[np.minimum(codes, len(_BLANK) - 1)]
+    hyphen = codes == ord(_HYPHEN)
+    starts = np.flatnonzero(~blank[1:-1] & (blank | hyphen)[:-2])
+    afters = np.flatnonzero(~blank[1:-1] & (blank[2:] | hyphen[1:-1])) + 1
+    texts = [text[first:after] for first, after in zip(starts.tolist(), afters.tolist(), strict=True)]
+    lasts = afters - 1
+    if hyphen.any():
+        texts = [word.replace(_HYPHEN, "-") for word in texts]
+        lasts -= hyphen[afters] & (lasts > starts)  # it has no box of its own
     if _SURROGATE.search(text):
         texts = [_paired(word) for word in texts]
-    starts = [first for first, _ in spans]
-    behind = text + "\n"
-    spaced = [behind[after] in _SPACES for _, after in spans]
     first, is_there = _boxes(handle, starts)
     last, has_end = _boxes(handle, lasts)
     last[~has_end] = first[~has_end]
-    x0, x1 = np.minimum(first[:, 0], last[:, 0]), np.maximum(first[:, 2], last[:, 2])
-    y0, y1 = np.minimum(first[:, 3], last[:, 3]), np.maximum(first[:, 1], last[:, 1])
-    size = first[:, 1] - first[:, 3]
-    words = list(map(Word, texts, x0.tolist(), y0.tolist(), x1.tolist(), y1.tolist(), size.tolist(), spaced))
-    if not is_there.all():
-        kept = np.flatnonzero(is_there).tolist()
-        words, starts = [words[n] for n in kept], [starts[n] for n in kept]
-    return words, starts
+    edges = np.minimum(first, last), np.maximum(first, last)
+    boxes = np.stack((edges[0][:, 0], edges[0][:, 3], edges[1][:, 2], edges[1][:, 1]), axis=1)
+    behind = codes[afters + 1]
+    spaced = (behind == 0x20) | (behind == 0xA0) | (behind == 0x3000)
+    return _Words(texts, starts, boxes, first[:, 1] - first[:, 3], spaced).kept(is_there)
 
 
-def _boxes(handle: ctypes.c_void_p, indices: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _boxes(handle: ctypes.c_void_p, indices: NDArray[np.int64]) -> tuple[Floats, Flags]:
     """(left, top, right, bottom) of each character, and whether it has a box."""
     boxes = np.zeros((len(indices), 4), dtype=np.float32)
     start = boxes.ctypes.data
     at = ctypes.cast(handle, ctypes.c_void_p).value
-    got = list(map(_ASK, repeat(at), indices, range(start, start + boxes.nbytes, 16)))
+    got = list(map(_ASK, repeat(at), indices.tolist(), range(start, start + boxes.nbytes, 16)))
     return boxes.astype(np.float64), np.array(got, dtype=np.bool_)
 
 
-def _upright(words: list[Word], page: pdfium.PdfPage) -> list[Word]:
+def _upright(words: _Words, page: pdfium.PdfPage) -> _Words:
     """The words in the page as it is shown: pdfium's boxes do not know of the page's rotation."""
     rotation = page.get_rotation()
     if rotation == 0:
         return words
     width, height = page.get_size()  # as shown
-    turned = []
-    for text, x0, y0, x1, y1, size, spaced in words:
-        match rotation:
-            case 90:
-                box = (y0, height - x1, y1, height - x0)
-            case 180:
-                box = (width - x1, height - y1, width - x0, height - y0)
-            case _:
-                box = (width - y1, x0, width - y0, x1)
-        turned.append(Word(text, *box, box[3] - box[1] if len(text) == 1 else min(size, box[3] - box[1]), spaced))
-    return turned
+    x0, y0, x1, y1 = words.boxes.T
+    match rotation:
+        case 90:
+            turned = (y0, height - x1, y1, height - x0)
+        case 180:
+            turned = (width - x1, height - y1, width - x0, height - y0)
+        case _:
+            turned = (width - y1, x0, width - y0, x1)
+    boxes = np.stack(turned, axis=1)
+    high = boxes[:, 3] - boxes[:, 1]
+    is_single = np.array([len(text) == 1 for text in words.texts], dtype=np.bool_)
+    sizes = np.where(is_single, high, np.minimum(words.sizes, high))
+    return _Words(words.texts, words.starts, boxes, sizes, words.spaced)
 
 
-def _is_vertical(word: Word) -> bool:
-    return word.y1 - word.y0 > 1.8 * max(word.x1 - word.x0, 0.1)
+def _is_vertical(box: Floats) -> bool:
+    x0, y0, x1, y1 = box.tolist()
+    return bool(y1 - y0 > 1.8 * max(x1 - x0, 0.1))
 
 
 def _leans(angle: float) -> bool:
@@ -201,98 +171,35 @@ def _leans(angle: float) -> bool:
     return 0.14 < angle % (math.pi / 2) < math.pi / 2 - 0.14
 
 
-def _runs(words: list[Word]) -> list[tuple[int, int]]:
-    """(first, after) of every stretch of words that go on to the right on one base line."""
+def _run_starts(words: _Words) -> NDArray[np.int64]:
+    """The first word of every stretch of words that go on to the right on one base line."""
+    if not words.texts:
+        return np.empty(0, dtype=np.int64)
+    x0, y0, x1, y1 = words.boxes.T
+    size = np.maximum(words.sizes[:-1], words.sizes[1:])
+    gap = x0[1:] - x1[:-1]
+    overlap = np.minimum(y1[:-1], y1[1:]) - np.maximum(y0[:-1], y0[1:])
+    lower = np.minimum((y1 - y0)[:-1], (y1 - y0)[1:])
+    goes_on = (gap >= -0.5 * size) & (gap <= COLUMN_GAP * size) & (2 * overlap >= lower)
+    return np.concatenate([[0], np.flatnonzero(~goes_on) + 1])
+
+
+def _runs(words: _Words, firsts: NDArray[np.int64], weights: Sequence[int]) -> list[Line]:
+    """Each stretch of words as a line; what `line_of` does for one, for all of them at once."""
+    if not len(firsts):
+        return []
+    boxes, sizes = words.boxes, words.sizes
+    lower, upper = np.minimum.reduceat(boxes, firsts), np.maximum.reduceat(boxes, firsts)
+    spread = np.maximum.reduceat(sizes, firsts) - np.minimum.reduceat(sizes, firsts)
+    x0s, y0s, x1s, y1s = (column.tolist() for column in boxes.T)
+    columns = (words.texts, x0s, y0s, x1s, y1s, sizes.tolist(), words.spaced.tolist())
+    edges = np.concatenate([lower[:, :2], upper[:, 2:], sizes[firsts, None]], axis=1).tolist()
+    is_mixed = (spread > MIXED * sizes[firsts]).tolist()
+    spans = pairwise([*firsts.tolist(), len(words.texts)])
     runs = []
-    first = 0
-    for n in range(1, len(words)):
-        before, word = words[n - 1], words[n]
-        size = before.size if before.size > word.size else word.size
-        gap = word.x0 - before.x1
-        top = before.y1 if before.y1 < word.y1 else word.y1
-        bottom = before.y0 if before.y0 > word.y0 else word.y0
-        if -0.5 * size <= gap <= _COLUMN_GAP * size and 2 * (top - bottom) >= min(
-            before.y1 - before.y0, word.y1 - word.y0
-        ):
-            continue
-        runs.append((first, n))
-        first = n
-    if words:
-        runs.append((first, len(words)))
+    for (first, after), box, mixed, weight in zip(spans, edges, is_mixed, weights, strict=True):
+        x0, y0, x1, y1, size = box
+        mine = Span(columns, first, after)
+        size = usual_size(mine) if mixed else size
+        runs.append(Line(" ".join(words.texts[first:after]), x0, y0, x1, y1, size, weight, mine))
     return runs
-
-
-def line_of(words: list[Word], weight: int = 0) -> Line:
-    """The words, in their order, as one line."""
-    texts, x0, y0, x1, y1, sizes, _ = zip(*words, strict=True)
-    # 8 %: Hangul and Latin of one font size often differ by 7
-    is_mixed = max(sizes) - min(sizes) > 0.08 * sizes[0]
-    size = _usual_size(words) if is_mixed else sizes[0]
-    return Line(" ".join(texts), min(x0), min(y0), max(x1), max(y1), size, weight, tuple(words))
-
-
-def _usual_size(words: list[Word]) -> float:
-    """The size of most characters."""
-    counts: Counter[float] = Counter()
-    for word in words:
-        counts[round(word.size, 1)] += len(word.text)
-    return counts.most_common(1)[0][0]
-
-
-def _visual_lines(runs: list[Line]) -> list[Line]:
-    """The runs from top to bottom, those that share a base line and touch made one.
-
-    Fractions, indices and changes of font cut a line into runs; so do producers that write a
-    line in pieces. A gap of a gutter's width keeps runs apart: they may be columns or cells.
-    """
-    runs = sorted(runs, key=lambda run: (-(run.y0 + run.y1), run.x0))
-    lines: list[Line] = []
-    for run in runs:
-        for back in range(len(lines) - 1, max(len(lines) - 9, -1), -1):
-            # those far above cannot touch: asked here, for a call costs more than the answer
-            if lines[back].y0 <= run.y1 and _touch(lines[back], run):
-                lines[back] = merge(lines[back], run)
-                break
-        else:
-            lines.append(run)
-    return sorted(lines, key=lambda line: (-(line.y0 + line.y1), line.x0))
-
-
-def rows_of(words: list[Word]) -> list[list[Word]]:
-    """Words of a table cell in rows from top to bottom, each from left to right."""
-    rows: list[list[Word]] = []
-    for word in sorted(words, key=lambda word: (-(word.y0 + word.y1), word.x0)):
-        if rows and min(rows[-1][0].y1, word.y1) - max(rows[-1][0].y0, word.y0) > 0.5 * (word.y1 - word.y0):
-            rows[-1].append(word)
-        else:
-            rows.append([word])
-    return [sorted(row, key=lambda word: word.x0) for row in rows]
-
-
-def _touch(line: Line, run: Line) -> bool:
-    overlap = min(line.y1, run.y1) - max(line.y0, run.y0)
-    if overlap < 0.4 * min(line.y1 - line.y0, run.y1 - run.y0):
-        return False
-    size = max(line.size, run.size)
-    gap = run.x0 - line.x1 if run.x0 >= line.x0 else line.x0 - run.x1
-    return -1.2 * size < gap < 1.0 * size
-
-
-def merge(left: Line, right: Line) -> Line:
-    """Both lines as one; words in the order of their left edges."""
-    words = sorted(left.words + right.words, key=lambda word: word.x0)
-    heavier = left if len(left.text) >= len(right.text) else right
-    first = left if left.x0 <= right.x0 else right
-    parts = [words[0].text]
-    for before, word in zip(words, words[1:], strict=False):
-        raised = word.size < 0.8 * heavier.size or before.size < 0.8 * heavier.size
-        tight = raised and word.x0 - before.x1 < 0.12 * heavier.size and not before.spaced
-        parts.append(word.text if tight else f" {word.text}")
-    return Line(
-        "".join(parts),
-        *(min(left.x0, right.x0), min(left.y0, right.y0)),
-        *(max(left.x1, right.x1), max(left.y1, right.y1)),
-        heavier.size,
-        first.weight,
-        tuple(words),
-    )

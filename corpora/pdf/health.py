@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from tqdm import tqdm
 
 from configs.pdf import PdfSettings
 from corpora.files import discover
@@ -28,8 +29,11 @@ _COLOURS: dict[Verdict, str] = {"good": "green", "repaired": "cyan", "suspect": 
 def health_rows(paths: Sequence[Path], *, settings: PdfSettings, password: str | None = None) -> list[FileHealth]:
     """The health of each file, in order, with the fonts that lack a map to Unicode."""
     jobs = [PdfJob(path, path.name, "health") for path in paths]
+    results = read_isolated(jobs, settings=settings, password=password)
+    # pages that go to OCR take seconds each
+    shown = tqdm(results, total=len(jobs), unit=" files", desc="read", file=sys.stderr, disable=None)
     rows = []
-    for path, result in zip(paths, read_isolated(jobs, settings=settings, password=password), strict=True):
+    for path, result in zip(paths, shown, strict=True):
         report = result.health
         if report.page_count and not report.unmapped_fonts:
             report = replace(report, unmapped_fonts=unmapped_fonts(path, password))

@@ -116,6 +116,12 @@ def _inside_word(side: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return blanked
 
 
+def count_hangul(text: str) -> int:
+    """How many Hangul syllables a text has."""
+    codes = np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32)
+    return int(np.count_nonzero(_is_hangul(codes)))
+
+
 def space_logits(pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
     """Log-odds that a space stands between the two texts of each pair. Empty for no pairs."""
     model = language()

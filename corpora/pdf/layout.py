@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from corpora.pdf.glyphs import Line, merge
+from corpora.pdf.lines import Line, merge
 
 _LEAST_ROWS = 3  # rows with text on both sides that make a gutter
 _LONG_COLUMN = 8  # lines

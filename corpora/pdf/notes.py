@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from corpora.pdf.glyphs import Line
 from corpora.pdf.layout import Column
+from corpora.pdf.lines import Line
 from corpora.pdf.paragraph import PageFlow, Paragraph, Piece
 from corpora.pdf.repair import repair
 from corpora.pdf.structure import Style

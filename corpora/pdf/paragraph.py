@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from corpora.pdf.glyphs import Line
 from corpora.pdf.layout import Column
+from corpora.pdf.lines import Line
 from corpora.pdf.structure import Entry
 
 Kind = Literal["body", "heading", "caption", "note", "label", "table"]

@@ -15,20 +15,20 @@ from corpora.pdf.compose import compose
 from corpora.pdf.diagnosis import FileHealth, PageHealth, Seen, diagnose, file_verdict
 from corpora.pdf.flow import paragraphs
 from corpora.pdf.fonts import unmapped_fonts
-from corpora.pdf.furniture import CleanPage, clean, rows
-from corpora.pdf.glyphs import Line, RawPage, read_page
+from corpora.pdf.furniture import CleanPage, clean
 from corpora.pdf.layout import Column, Gutter, columns, gutters
+from corpora.pdf.lines import Line
+from corpora.pdf.load import Loaded, LoadedPage, load, with_spaces
 from corpora.pdf.paragraph import PageFlow
-from corpora.pdf.respace import is_glued, respaced
-from corpora.pdf.rules import Rule, read_rules
 from corpora.pdf.structure import Articles, is_statute, read_outline, style_of, title_of
 from corpora.pdf.tables import with_tables
 from corpora.records import Document, Skipped
 
-PDF_VERSION = 2
+PDF_VERSION = 3
 """Raised whenever the text that comes out may change: it is part of the cache's key."""
 
 _COPY = 1 << 4  # the permission to extract text
+_KEY = "give it with --password or the setting corpora.pdf.password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +38,6 @@ class PdfResult:
     document: Document | None
     skipped: tuple[Skipped, ...]
     health: FileHealth
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """What is taken from a page while it is open."""
-
-    raw: RawPage
-    rules: tuple[Rule, ...]
-    is_image: bool
-    is_respaced: bool = False
-    confidence: float | None = None  # of OCR
-    is_refused: bool = False  # OCR was not confident enough: the text is the file's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +58,13 @@ def read_pdf(
     settings: PdfSettings,
     password: str | None = None,
     before_ocr: Callable[[], None] = lambda: None,
+    loaded: Loaded | None = None,
 ) -> PdfResult:
     """The document in one PDF. Whatever the file holds, it does not raise: the reasons are in `skipped`.
 
     Suspect pages are left out of the text unless the settings keep them; unreadable and contents pages
-    always are. `before_ocr` is called when pages go to OCR, which takes seconds for each. Raises UserError
-    when OCR is forced and cannot be done.
+    always are. `before_ocr` is called when pages go to OCR, which takes seconds for each. `loaded` is what
+    `load_pages` gave for all pages, by other processes. Raises UserError when OCR is forced and cannot be done.
     """
     ocr.check(settings)
     password = password if password is not None else settings.password
@@ -83,17 +72,52 @@ def read_pdf(
     if problem:
         return failed(path, problem)
     try:
-        pdf = pdfium.PdfDocument(path, password=password)
+        pdf = _opened(path, password)
     except pdfium.PdfiumError as error:
         return failed(path, _why(error, has_password=password is not None))
     try:
         return _read(
-            pdf, path, doc_id=doc_id, source=source, settings=settings, password=password, before_ocr=before_ocr
+            pdf,
+            path,
+            doc_id=doc_id,
+            source=source,
+            settings=settings,
+            password=password,
+            before_ocr=before_ocr,
+            loaded=loaded,
         )
     except pdfium.PdfiumError as error:
         return failed(path, f"damaged: {error}")
     finally:
         pdf.close()
+
+
+def load_pages(path: Path, numbers: range, *, settings: PdfSettings, password: str | None) -> Loaded:
+    """The pages of these numbers, from 1, for `read_pdf` in another process; none when the file does not open."""
+    try:
+        with _opened(path, password if password is not None else settings.password) as pdf:
+            return load(pdf, path, numbers, settings)
+    except (pdfium.PdfiumError, FileNotFoundError):
+        return Loaded((), ())
+
+
+def count_pages(path: Path, *, settings: PdfSettings, password: str | None) -> int:
+    """How many pages `read_pdf` would read; 0 when the file does not open."""
+    try:
+        with _opened(path, password if password is not None else settings.password) as pdf:
+            return min(len(pdf), settings.max_pages)
+    except (pdfium.PdfiumError, FileNotFoundError):
+        return 0
+
+
+def _opened(path: Path, password: str | None) -> pdfium.PdfDocument:
+    """The file, opened with the password or, where it wants another, with none: its owner's may be all it has."""
+    try:
+        return pdfium.PdfDocument(path, password=password)
+    except pdfium.PdfiumError as error:
+        if password is None or "assword" not in str(error):
+            raise
+    return pdfium.PdfDocument(path)
 
 
 def failed(path: Path, reason: str, *, is_encrypted: bool = False) -> PdfResult:
@@ -120,8 +144,8 @@ def _why(error: pdfium.PdfiumError, *, has_password: bool) -> str:
     """pdfium's reason for not opening a file, with what helps."""
     if "assword" in str(error):
         if has_password:
-            return "encrypted, and the password given does not open it; give another with --password"
-        return "encrypted: a password is wanted; give it with --password or the setting corpora.pdf.password"
+            return f"encrypted, and the password given does not open it; {_KEY}"
+        return f"encrypted: a password is wanted; {_KEY}"
     return f"damaged or truncated: {error}"
 
 
@@ -134,6 +158,7 @@ def _read(
     settings: PdfSettings,
     password: str | None,
     before_ocr: Callable[[], None],
+    loaded: Loaded | None,
 ) -> PdfResult:
     is_encrypted = pdfium_c.FPDF_GetSecurityHandlerRevision(pdf.raw) >= 0
     is_restricted = is_encrypted and not pdfium_c.FPDF_GetDocPermissions(pdf.raw) & _COPY
@@ -142,15 +167,17 @@ def _read(
             path, "its owner forbids copying text; corpora.pdf.owner_restricted=read reads it", is_encrypted=True
         )
     count = len(pdf)
-    loaded, skipped = _load_all(pdf, path, settings)
-    laid, health = _judged(loaded)
+    found = loaded or load(pdf, path, range(1, min(count, settings.max_pages) + 1), settings)
+    pages = {page.raw.number: page for page in found.pages}
+    skipped = [*found.skipped, *_beyond(path, count, settings)]
+    laid, health = _judged(pages)
     late = 0
     wanted = _for_ocr(health, settings)
     if wanted:
         before_ocr()
         recognised, late = ocr.recognise(pdf, wanted, settings)
-        loaded |= {read.page.number: _recognised(read, loaded[read.page.number], settings) for read in recognised}
-        laid, health = _judged(loaded)
+        pages |= {read.page.number: _recognised(read, pages[read.page.number], settings) for read in recognised}
+        laid, health = _judged(pages)
     kept, left_out = _sort_out(laid, health, path, settings)
     skipped += left_out
     document, joined = _document(pdf, path, kept, doc_id=doc_id, source=source)
@@ -174,51 +201,28 @@ def _read(
     return PdfResult(document, tuple(skipped), report)
 
 
-def _load_all(pdf: pdfium.PdfDocument, path: Path, settings: PdfSettings) -> tuple[dict[int, _Loaded], list[Skipped]]:
-    """The pages by number, and those that could not be had."""
-    count = len(pdf)
-    skipped = []
-    loaded = {}
-    for number in range(1, min(count, settings.max_pages) + 1):
-        try:
-            page = pdf[number - 1]
-        except pdfium.PdfiumError as error:
-            skipped.append(Skipped(f"{path} page {number}", f"damaged: {error}"))
-            continue
-        loaded[number] = _load(page, number, settings)
-        page.close()
-    if count > settings.max_pages:
-        skipped.append(Skipped(f"{path} pages {settings.max_pages + 1}-{count}", "beyond corpora.pdf.max_pages"))
-    return loaded, skipped
+def _beyond(path: Path, pages: int, settings: PdfSettings) -> list[Skipped]:
+    """The pages that the settings leave unread."""
+    if pages <= settings.max_pages:
+        return []
+    return [Skipped(f"{path} pages {settings.max_pages + 1}-{pages}", "beyond corpora.pdf.max_pages")]
 
 
-def _load(page: pdfium.PdfPage, number: int, settings: PdfSettings) -> _Loaded:
-    raw = read_page(page, number)
-    is_image = raw.chars < 5 and _has_picture(page)
-    beside = sum(len(row) > 1 for row in rows(raw.lines)[1:-1]) if settings.tables else 0
-    rules = tuple(read_rules(page)) if beside >= 2 else ()
-    return _spaced(_Loaded(raw, rules, is_image))
-
-
-def _spaced(page: _Loaded) -> _Loaded:
-    return replace(page, raw=respaced(page.raw), is_respaced=True) if is_glued(page.raw) else page
-
-
-def _recognised(read: ocr.Recognised, page: _Loaded, settings: PdfSettings) -> _Loaded:
+def _recognised(read: ocr.Recognised, page: LoadedPage, settings: PdfSettings) -> LoadedPage:
     """The page with what OCR read in it instead of its text, if OCR is as confident as wanted."""
     if read.confidence < settings.ocr_min_confidence:
         return replace(page, confidence=read.confidence, is_refused=True)
-    return _spaced(_Loaded(read.page, (), page.is_image, confidence=read.confidence))
+    return with_spaces(LoadedPage(read.page, (), page.is_image, confidence=read.confidence))
 
 
 def _for_ocr(health: Sequence[PageHealth], settings: PdfSettings) -> list[int]:
     """The pages that OCR shall read: all when it is forced, else pictures and damaged text, none without OCR."""
-    if settings.ocr == "off" or ocr.missing(settings.tesseract):
+    if settings.ocr == "never" or ocr.missing(settings.tesseract):
         return []
     return [page.page for page in health if settings.ocr == "force" or page.needs_ocr]
 
 
-def _judged(loaded: Mapping[int, _Loaded]) -> tuple[list[_Laid], list[PageHealth]]:
+def _judged(loaded: Mapping[int, LoadedPage]) -> tuple[list[_Laid], list[PageHealth]]:
     """The pages in reading order, their furniture off, and the health of each."""
     laid = [_lay(page, loaded[page.page.number]) for page in clean([page.raw for page in loaded.values()])]
     known = gutters([page.columns for page in laid])
@@ -227,11 +231,7 @@ def _judged(loaded: Mapping[int, _Loaded]) -> tuple[list[_Laid], list[PageHealth
     return laid, diagnose([page.clean for page in laid], {page.clean.page.number: _seen(page, loaded) for page in laid})
 
 
-def _has_picture(page: pdfium.PdfPage) -> bool:
-    return any(True for _ in page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=4))
-
-
-def _lay(page: CleanPage, loaded: _Loaded) -> _Laid:
+def _lay(page: CleanPage, loaded: LoadedPage) -> _Laid:
     lines, tables = (page.page.lines, 0) if not loaded.rules else with_tables(page.page.lines, loaded.rules)
     return _Laid(page, tuple(lines), tuple(columns(lines)), tables)
 
@@ -243,7 +243,7 @@ def _with_gutters(page: _Laid, known: Sequence[Gutter]) -> _Laid:
     return replace(page, columns=tuple(columns(page.lines, known=known)))
 
 
-def _seen(page: _Laid, loaded: Mapping[int, _Loaded]) -> Seen:
+def _seen(page: _Laid, loaded: Mapping[int, LoadedPage]) -> Seen:
     known = loaded[page.clean.page.number]
     return Seen(len(page.columns), page.tables, known.is_image, known.confidence, known.is_refused, known.is_respaced)
 
@@ -255,7 +255,7 @@ def _sort_out(
     kept, skipped = [], []
     for page, state in zip(laid, health, strict=True):
         if state.verdict == "unreadable" or (state.verdict == "suspect" and not settings.keep_suspect):
-            skipped.append(Skipped(f"{path} page {state.page}", f"{state.verdict}: {state.why}"))
+            skipped.append(Skipped(f"{path} page {state.page}", f"{state.verdict} page: {state.why}"))
         elif not state.is_contents:
             kept.append(page)
     return kept, skipped

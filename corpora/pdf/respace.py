@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from corpora.pdf.glyphs import Line, RawPage
+from corpora.pdf.lines import Line, RawPage
 
 if TYPE_CHECKING:
     from kiwipiepy import Kiwi

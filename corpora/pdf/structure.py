@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import pypdfium2 as pdfium
 
-from corpora.pdf.glyphs import Line
+from corpora.pdf.lines import Line
 from corpora.pdf.repair import repair
 
 _STATUTE_RANKS = {"편": 1, "장": 2, "절": 3, "관": 4}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from corpora.pdf.glyphs import Line, Word, line_of, rows_of
+from corpora.pdf.lines import Line, Word, line_of, rows_of
 from corpora.pdf.rules import Rule
 
 _NEAR = 3.0  # points: rules this close are one
@@ -128,11 +128,12 @@ def _owners(rules: Sequence[Rule], grid: Grid) -> list[list[int]]:
     upright = [rule for rule in rules if not rule.is_horizontal]
     flat = [rule for rule in rules if rule.is_horizontal]
     wide = len(xs) - 1
-    owner = [[row * wide + column for column in range(wide)] for row in range(len(ys) - 1)]
+    parents = list(range(wide * (len(ys) - 1)))
     for row in range(len(ys) - 1):
         middle = (ys[row] + ys[row + 1]) / 2
         for column in range(wide):
             centre = (xs[column] + xs[column + 1]) / 2
+            cell = row * wide + column
             if (
                 column
                 and upright
@@ -140,20 +141,23 @@ def _owners(rules: Sequence[Rule], grid: Grid) -> list[list[int]]:
                     abs(rule.x0 - xs[column]) <= _NEAR and rule.y0 - 1 <= middle <= rule.y1 + 1 for rule in upright
                 )
             ):
-                _unite(owner, owner[row][column], owner[row][column - 1])
+                _unite(parents, cell, cell - 1)
             if row and not any(
                 abs(rule.y0 - ys[row]) <= _NEAR and rule.x0 - 1 <= centre <= rule.x1 + 1 for rule in flat
             ):
-                _unite(owner, owner[row][column], owner[row - 1][column])
-    return owner
+                _unite(parents, cell, cell - wide)
+    return [[_root(parents, row * wide + column) for column in range(wide)] for row in range(len(ys) - 1)]
 
 
-def _unite(owner: list[list[int]], one: int, other: int) -> None:
-    low, high = min(one, other), max(one, other)
-    for row in owner:
-        for column, cell in enumerate(row):
-            if cell == high:
-                row[column] = low
+def _root(parents: Sequence[int], cell: int) -> int:
+    while parents[cell] != cell:
+        cell = parents[cell]
+    return cell
+
+
+def _unite(parents: list[int], one: int, other: int) -> None:
+    low, high = sorted((_root(parents, one), _root(parents, other)))
+    parents[high] = low
 
 
 def _is_table(rows: Sequence[Sequence[tuple[Line, ...]]]) -> bool:
