@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     queries = vectors[:: max(len(vectors) // args.queries, 1)].astype(np.float32)
     faiss.omp_set_num_threads(1)
     for kind in get_args(FaissKind):
-        _, parameters = chosen_kind(DenseSettings(kind=kind), len(vectors))
+        _, parameters = chosen_kind(DenseSettings(kind=kind), len(vectors), dimensions=vectors.shape[1])
         started = time.perf_counter()
         built = build_faiss(vectors, kind, parameters)
         seconds = time.perf_counter() - started

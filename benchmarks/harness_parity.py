@@ -1,10 +1,11 @@
-"""python -m benchmarks.harness_parity [--model DIR] [--limit N]: our label scores against EleutherAI's harness.
+"""python -m benchmarks.harness_parity [--model DIR] [--limit N] [--one-token]: our label scores against EleutherAI's.
 
 Both score the same rendered prompts of the bundled exam with the same model, one after the other: the harness as a
 local-file multiple-choice task of its own, we through the transformers reader. Printed are the largest difference
 of a log-probability, the items answered alike, and questions per second. Needs: pip install lm_eval==0.4.13.
 
-Without --model: a random Qwen3 of 34 million parameters with a vocabulary of 64,000, made on the spot.
+Without --model: a random Qwen3 of 34 million parameters with a vocabulary of 64,000, made on the spot. Of its labels
+" 4" and " 5" are two tokens; with --one-token all are one, and the harness, too, reads each prompt only once.
 """
 
 from __future__ import annotations
@@ -45,9 +46,13 @@ metric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]
 _VOCABULARY = 64_000
 
 
-def random_model(folder: Path) -> Path:
+def random_model(folder: Path, *, is_one_token: bool = False) -> Path:
     """A model large enough for its speed to mean something, with a small model's tokenizer."""
     save_model(folder, kind="qwen3", is_chat=False)
+    if is_one_token:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer.add_tokens([f" {number}" for number in range(1, 10)])
+        tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
     sizes: dict[str, Any] = {
         "vocab_size": _VOCABULARY, "hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 4,
@@ -110,11 +115,12 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--one-token", action="store_true", help="every label of the random model is one token")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     items = [item for item in load_exam(sample.EXAM) if item.kind == "multiple_choice"][: args.limit]
     with tempfile.TemporaryDirectory() as name:
-        folder = args.model or random_model(Path(name))
+        folder = args.model or random_model(Path(name), is_one_token=args.one_token)
         settings = TransformersSettings(
             kind="transformers", model=str(folder), precision="fp32", device="cpu", format="plain",
             batch_size=args.batch_size, batch_tokens=1 << 20,

@@ -35,7 +35,7 @@ from corpora.sources import read
 from eval.retrieval import NAMES, Task, bootstrap, load_task, run_queries, scores
 from index_build.__main__ import Bars
 from index_build.build import build
-from index_build.lexical import BLOCK, FieldIndex, FieldWriter
+from index_build.lexical import BLOCK, FieldIndex, FieldWriter, counted
 from index_build.terms import key_of
 from rag.bm25 import Bm25Field, query_terms
 from rag.hits import Hit, rank
@@ -73,7 +73,7 @@ class Peer:
         for begin in range(0, len(bags), BLOCK):
             block = bags[begin : begin + BLOCK]
             rows = np.repeat(np.arange(len(block), dtype=np.int64), [len(bag) for bag in block])
-            writer.add_block(np.concatenate(block), rows, len(block))
+            writer.add(counted(np.concatenate(block), rows, len(block)))
         writer.write(folder, "morphemes")
         self._field = Bm25Field(FieldIndex(folder, "morphemes"), settings, weight=1.0)
 

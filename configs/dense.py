@@ -28,13 +28,15 @@ class EncoderSettings(Strict):
 
 
 class DenseSettings(Strict):
-    """Vectors of passages and the FAISS index over them. `kind` auto: sq8 to `exact_up_to` passages, then ivf."""
+    """Vectors of passages and the FAISS index over them. `kind` auto: sq8 to `exact_up_to` numbers, then ivf."""
 
     enabled: bool = Field(True, description="false builds an index for lexical search alone")
     encoder: EncoderSettings = EncoderSettings()
     kind: Literal["auto", "flat", "fp16", "sq8", "ivf", "hnsw"] = "auto"
-    exact_up_to: int = Field(50_000, ge=0, description="passages; measured: docs/encoder.md")
-    nprobe: int = Field(32, ge=1, le=65_536, description="lists that a search in ivf visits")
+    exact_up_to: int = Field(
+        12_800_000, ge=0, description="passages x dimensions that every search may scan; measured: docs/encoder.md"
+    )
+    nprobe: int = Field(64, ge=1, le=65_536, description="lists that a search in ivf visits")
     ef_search: int = Field(64, ge=8, le=4_096, description="candidates that a search in hnsw keeps")
     recall_queries: int = Field(200, ge=1, description="vectors by which recall against exact search is measured")
 
@@ -43,10 +45,13 @@ class FusionSettings(Strict):
     """How lexical and dense rankings become one. What `eval retrieval --tune` stored with the index goes first."""
 
     use_tuned: bool = True
-    method: Literal["convex", "rrf", "distribution"] = "convex"
-    dense_weight: float = Field(0.2, ge=0.0, le=1.0, description="the lexical ranking gets the rest")
+    method: Literal["gated", "convex", "rrf", "distribution"] = Field(
+        "gated", description="gated: convex, with less dense weight the surer the lexical ranking is"
+    )
+    dense_weight: float = Field(0.6, ge=0.0, le=1.0, description="the lexical ranking gets the rest")
+    sure: float = Field(0.6, gt=0.0, le=1.0, description="gated: lead over the tenth document that leaves dense no say")
     rrf_k: int = Field(60, ge=0, le=10_000)
-    depth: int = Field(100, ge=1, le=100_000, description="hits taken from each ranking")
+    depth: int = Field(50, ge=1, le=100_000, description="hits taken from each ranking, at least the hits asked for")
 
 
 class RerankSettings(Strict):
@@ -54,8 +59,8 @@ class RerankSettings(Strict):
 
     kind: Literal["none", "alignment", "cross-encoder"] = "none"
     model: str = Field("", description="of the cross-encoder: a folder or a hub name")
-    depth: int = Field(50, ge=1, le=1_000, description="hits that are looked at again")
-    weight: float = Field(0.2, ge=0.0, le=1.0, description="of alignment against the score before")
+    depth: int = Field(20, ge=1, le=1_000, description="hits that are looked at again")
+    weight: float = Field(0.1, ge=0.0, le=1.0, description="of alignment against the score before")
     floor: float | None = Field(None, description="hits that a cross-encoder scores lower are dropped")
     max_tokens: int = Field(512, ge=16, le=131_072, description="of query and passage together")
     batch: int = Field(16, ge=1, le=4_096)
@@ -70,6 +75,10 @@ class EncoderTrainingSettings(Strict):
     steps: int = Field(2_000, ge=1)
     batch: int = Field(512, ge=4, le=65_536, description="pairs; the others of a batch are negatives")
     neighbours: int = Field(4, ge=1, le=64, description="pairs in a row from one place: hard negatives")
+    bm25_negatives: tuple[str, ...] = Field(
+        (),
+        description="sources whose pairs get the foreign passage that BM25 ranks first",
+    )
     learning_rate: float = Field(0.02, gt=0, le=1)
     noise: float = Field(1.0, ge=0, le=10, description="a token's own random direction beside its LSA vector")
     scale: float = Field(20.0, gt=0, le=1_000, description="of cosines in the softmax")

@@ -59,6 +59,7 @@ def train(folder: Path, out: Path, settings: EncoderTrainingSettings) -> Figures
 
     An interrupted run goes on from its last checkpoint, beside `out`. Raises UserError when data are missing.
     """
+    from finetune.encoder_negatives import with_hard_negatives
     from finetune.encoder_train import Trainer, encode_pairs, first_vectors, sampled, train_tokenizer  # torch
 
     if max(settings.matryoshka) > settings.dimensions:
@@ -75,6 +76,8 @@ def train(folder: Path, out: Path, settings: EncoderTrainingSettings) -> Figures
         train_tokenizer(texts, settings).save(str(saved))
     tokenizer = Tokenizer.from_file(str(saved))
     encoded = encode_pairs(tokenizer, pairs)
+    for name in sorted({*settings.bm25_negatives} & {*encoded}):
+        encoded[name] = with_hard_negatives(encoded[name], tokenizer.get_vocab_size(), source=name)
     vectors = first_vectors(sampled(encoded, settings.every), tokenizer.get_vocab_size(), settings)
     trainer = Trainer(vectors, settings, work / "checkpoint.safetensors")
 

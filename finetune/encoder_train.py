@@ -7,6 +7,7 @@ Henderson et al. 2017 (in-batch negatives), Kusupati et al. 2022 (Matryoshka), D
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +54,9 @@ class Encoded:
 
     anchors: Ragged
     positives: Ragged
-    negatives: Ragged
+    negatives: Ragged  # an empty row = none of its own
     groups: NDArray[np.int64]
+    negative_groups: NDArray[np.int64]  # the group that a negative is the positive of; -1 = none
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -79,7 +81,18 @@ def train_tokenizer(texts: Iterator[str], settings: EncoderTrainingSettings) -> 
             show_progress=False,
         ),
     )
+    tokenizer.model = _in_order(tokenizer)
     return tokenizer
+
+
+def _in_order(tokenizer: Tokenizer) -> models.Unigram:
+    """The tokenizer's model with its pieces by score, equal ones by their letters, the unknown token first.
+
+    The trainer gives pieces of equal score in an order of chance and sums floats in one, so scores are rounded.
+    """
+    pieces = json.loads(tokenizer.to_str())["model"]["vocab"]
+    scored = sorted(((piece, round(score, 5)) for piece, score in pieces[1:]), key=lambda one: (-one[1], one[0]))
+    return models.Unigram([(_UNKNOWN, 0.0), *scored], unk_id=0)
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> Ragged:
@@ -108,6 +121,7 @@ def encode_pairs(tokenizer: Tokenizer, pairs: Mapping[str, Sequence[Pair]]) -> d
             encode(tokenizer, [pair.positive for pair in found]),
             encode(tokenizer, [pair.negative for pair in found]),
             np.unique([pair.group for pair in found], return_inverse=True)[1].astype(np.int64),
+            np.full(len(found), -1, dtype=np.int64),
         )
         for source, found in tqdm(pairs.items(), desc="tokenise", unit=" sources", disable=None)
         if found
@@ -209,28 +223,29 @@ class Trainer:
         anchors, positives = pairs.anchors.take(rows), pairs.positives.take(rows)
         generator = np.random.default_rng([self._settings.seed, self._step, 1])
         dropped = generator.random(len(rows)) < self._settings.drop_shared
-        positives = without_shared(anchors, positives, dropped, self._bag.num_embeddings)
-        left, right = self._pool(anchors), self._pool(positives)
         negatives = pairs.negatives.take(rows)
-        wrong = self._pool(negatives) if len(negatives.ids) else None
-        groups = torch.from_numpy(pairs.groups[rows])
-        same = (groups[:, None] == groups[None, :]) & ~torch.eye(len(rows), dtype=torch.bool)
-        losses = [self._contrast(left, right, wrong, same, length) for length in self._settings.matryoshka]
-        return torch.stack(losses).mean()
+        positives, negatives = (
+            without_shared(anchors, side, dropped, self._bag.num_embeddings) for side in (positives, negatives)
+        )
+        groups = pairs.groups[rows]
+        same = (groups[:, None] == groups[None, :]) & ~np.eye(len(rows), dtype=np.bool_)
+        # a negative is none for the anchors that it belongs to, and an empty one is none at all
+        missing = np.diff(negatives.offsets) == 0
+        own = (groups[:, None] == pairs.negative_groups[rows][None, :]) | missing[None, :]
+        sides = (self._pool(anchors), self._pool(positives), self._pool(negatives))
+        masks = (torch.from_numpy(same), torch.from_numpy(own))
+        return torch.stack([self._contrast(sides, masks, length) for length in self._settings.matryoshka]).mean()
 
     def _contrast(
-        self, left: torch.Tensor, right: torch.Tensor, wrong: torch.Tensor | None, same: torch.Tensor, length: int
+        self, sides: tuple[torch.Tensor, ...], masks: tuple[torch.Tensor, torch.Tensor], length: int
     ) -> torch.Tensor:
-        one, other = (torch.nn.functional.normalize(side[:, :length], dim=1) for side in (left, right))
-        cosines = self._settings.scale * one @ other.T
-        cosines = cosines.masked_fill(same, -1e4)
+        """The loss of (anchors, positives, negatives) cut to a length; masks: what is no negative of which anchor."""
+        one, other, worse = (torch.nn.functional.normalize(side[:, :length], dim=1) for side in sides)
+        cosines = (self._settings.scale * one @ other.T).masked_fill(masks[0], -1e4)
+        hard = (self._settings.scale * one @ worse.T).masked_fill(masks[1], -1e4)
         targets = torch.arange(len(one))
-        forward = cosines
-        if wrong is not None:
-            worse = torch.nn.functional.normalize(wrong[:, :length], dim=1)
-            forward = torch.cat([cosines, self._settings.scale * one @ worse.T], dim=1)
         entropy = torch.nn.functional.cross_entropy
-        return (entropy(forward, targets) + entropy(cosines.T, targets)) / 2
+        return (entropy(torch.cat([cosines, hard], dim=1), targets) + entropy(cosines.T, targets)) / 2
 
     def _pool(self, texts: Ragged) -> torch.Tensor:
         pooled: torch.Tensor = self._bag(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +16,6 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from configs.errors import UserError
 from index_build.dedup import PERMUTATIONS, signature
 from index_build.documents import context_of, read_batch, read_digests
 from index_build.terms import Analyser, Analysis
@@ -56,27 +53,21 @@ class Progress(Protocol):
         """So many documents have become passages."""
 
 
-class AnalysisCache:
-    """The analyses made so far with one analyser: digest of a document -> its terms.
+class Analyses:
+    """Analyses on disk, mapped: digest of a document -> its terms."""
 
-    A folder of Arrow files, each named by the digest of its own bytes: a file that does not match its
-    name (cut off, damaged) is deleted, and what it held is analysed again.
-    """
-
-    def __init__(self, root: Path, identity: dict[str, str]) -> None:
-        name = xxhash.xxh3_64_hexdigest(json.dumps(identity, sort_keys=True).encode())
-        self.folder = root / "analysis" / name
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self) -> None:
         self._places: dict[bytes, tuple[int, int]] = {}
         self._segments: list[_Segment] = []
-        for path in sorted(self.folder.glob("*.arrow")):
-            self.add(path)
+        self._files: dict[Path, None] = {}  # one per segment, in order
 
     def __contains__(self, digest: bytes) -> bool:
         return digest in self._places
 
     def add(self, path: Path) -> None:
-        """Take in a file of analyses; delete it when its bytes are not what its name says."""
+        """Take in a file of analyses, once; delete it when its bytes are not what its name says."""
+        if path in self._files:
+            return
         mapped = pa.memory_map(str(path)) if path.stat().st_size else None
         if mapped is None or xxhash.xxh3_128_hexdigest(mapped.read_buffer()) != path.stem:
             path.unlink()
@@ -85,8 +76,14 @@ class AnalysisCache:
         batch = pa.ipc.open_file(mapped).get_batch(0)
         number = len(self._segments)
         self._segments.append(_segment(batch))
+        self._files[path] = None
         for row, digest in enumerate(batch.column("digest").to_pylist()):
             self._places.setdefault(digest, (number, row))
+
+    def files_of(self, digests: Iterable[bytes]) -> list[Path]:
+        """The files that together hold these analyses."""
+        files = list(self._files)
+        return [files[number] for number in sorted({self._places[digest][0] for digest in digests})]
 
     def get(self, digest: bytes) -> Analysed:
         """The analysis of the document with this digest. Raises KeyError when there is none."""
@@ -97,6 +94,18 @@ class AnalysisCache:
         )
         # typed by _SCHEMA: two columns of int32, two of uint64
         return Analysed(Analysis(sentences, starts, keys, context), segment.signatures[row])  # type: ignore[arg-type]
+
+
+class AnalysisCache(Analyses):
+    """The analyses made so far with one analyser: a folder of files, each named by the digest of its own bytes."""
+
+    def __init__(self, root: Path, identity: dict[str, str]) -> None:
+        super().__init__()
+        name = xxhash.xxh3_64_hexdigest(json.dumps(identity, sort_keys=True).encode())
+        self.folder = root / "analysis" / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(self.folder.glob("*.arrow")):
+            self.add(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,43 +125,30 @@ def _segment(batch: pa.RecordBatch) -> _Segment:
 
 
 def analyse_all(
+    pool: Executor,
     batches: Iterator[Path],
     cache: AnalysisCache,
     *,
-    workers: int,
     user_dictionary: Path | None,
     progress: Progress,
 ) -> list[Path]:
     """Analyse what the cache lacks of each batch, and give the batches back, in order.
 
-    Batches are worked on as they come, so that reading and analysis overlap. Raises UserError when a
-    worker process dies; what the others have done is in the cache.
+    Batches are worked on as they come, so that reading and analysis overlap.
     """
-    workers = workers or os.cpu_count() or 1
     paths: list[Path] = []
     pending: dict[Future[Path], int] = {}
-    context = multiprocessing.get_context("spawn")  # a forked Kiwi hangs
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(user_dictionary,)) as pool:
-        try:
-            for path in batches:
-                paths.append(path)
-                digests = read_digests(path)
-                missing = [number for number, digest in enumerate(digests) if digest not in cache]
-                progress.expect(len(missing))
-                if missing:
-                    pending[pool.submit(_analyse, path, missing, cache.folder)] = len(missing)
-                _collect([future for future in pending if future.done()], pending, cache, progress)
-            while pending:
-                done, _ = wait(pending, return_when=FIRST_COMPLETED)
-                _collect(done, pending, cache, progress)
-        except BrokenProcessPool:
-            raise UserError(
-                "an analysis process died (out of memory?); what is done is kept: run the same command again,"
-                " with --set index_build.workers=1 to use less memory"
-            ) from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    pool.submit(_warm, user_dictionary)
+    for path in batches:
+        paths.append(path)
+        missing = [number for number, digest in enumerate(read_digests(path)) if digest not in cache]
+        progress.expect(len(missing))
+        if missing:
+            pending[pool.submit(_analyse, path, missing, cache.folder, user_dictionary)] = len(missing)
+        _collect([future for future in pending if future.done()], pending, cache, progress)
+    while pending:
+        done, _ = wait(pending, return_when=FIRST_COMPLETED)
+        _collect(done, pending, cache, progress)
     return paths
 
 
@@ -164,33 +160,23 @@ def _collect(
         progress.advance(pending.pop(future))
 
 
-_analyser: Analyser | None = None
+_analyser = functools.cache(Analyser)  # one Kiwi per process, made where it lives
 
 
-def _start(user_dictionary: Path | None) -> None:
-    global _analyser  # noqa: PLW0603 - one Kiwi per process, made where it lives
-    Thread(target=_die_with_parent, daemon=True).start()
-    _analyser = Analyser(user_dictionary)
+def _warm(user_dictionary: Path | None) -> None:
+    """In a worker: load Kiwi, which takes seconds, while the first documents are read."""
+    _analyser(user_dictionary)
 
 
-def _die_with_parent() -> None:
-    """End this worker when its parent is gone: a killed build must not leave processes of 600 MiB behind."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _analyse(batch: Path, rows: Sequence[int], folder: Path) -> Path:
+def _analyse(batch: Path, rows: Sequence[int], folder: Path, user_dictionary: Path | None) -> Path:
     """In a worker: analyse some documents of a batch and write them as one cache file."""
-    if _analyser is None:
-        raise RuntimeError("the worker was started without its initializer")
+    analyser = _analyser(user_dictionary)
     documents = read_batch(batch)
     digests, analyses, signatures = [], [], []
     for number in rows:
         document = documents[number].document
         digests.append(documents[number].digest)
-        analyses.append(_analyser.analyse(document.text, context_of(document)))
+        analyses.append(analyser.analyse(document.text, context_of(document)))
         signatures.append(signature(document.text))
     lists = [
         _lists([getattr(a, name) for a in analyses], _SCHEMA.field(name).type.value_type)

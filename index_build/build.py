@@ -1,36 +1,43 @@
 """Sources -> index: the whole build on one page.
 
-documents -> batches on disk -> Kiwi analysis (cached by content) -> near duplicates -> passages -> postings ->
-data folder -> manifest. What is expensive is remembered; what is cheap is always made anew; so a build that was
-killed resumes, an incremental build equals a full one byte for byte, and an unchanged one does nothing.
+documents -> batches on disk -> Kiwi analysis (cached by content) -> near duplicates -> passages and postings of each
+batch (cached) -> joined -> data folder -> manifest. What is expensive is remembered; what is cheap is always made
+anew; so a build that was killed resumes, an incremental build equals a full one byte for byte, and an unchanged one
+does nothing.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from configs.errors import UserError
 from configs.schema import ChunkSettings, DedupSettings, Settings
 from corpora.files import fingerprint
 from corpora.records import Document
+from corpora.sources import reading_identity
 from index_build.analysis import AnalysisCache, Progress, analyse_all
-from index_build.assemble import Assembler
 from index_build.chunk import tokenizer_file
 from index_build.dedup import near_duplicates
 from index_build.dense import add_vectors
-from index_build.documents import Intake, Row, read_batch, read_digests, read_lengths, write_batches
+from index_build.documents import Intake, Row, read_batch, read_columns, read_digests, read_lengths, write_batches
 from index_build.encoder import identity_of
+from index_build.lexical import FIELDS, FieldWriter
 from index_build.manifest import Counts, Manifest, Recipe, inputs_of, publish, read_manifest, remove, verify
+from index_build.parts import PartCache, Task, make_parts
 from index_build.passages import PassageWriter
 from index_build.terms import analyser_identity
+from index_build.workers import pool_of
 
 DICTIONARY = "user_dictionary.txt"
 
@@ -57,6 +64,7 @@ def build(settings: Settings, progress: Progress) -> Built:
         analyser=analyser_identity(_dictionary(settings)),
         dense=settings.index_build.dense,
         encoder=identity_of(settings.index_build.dense.encoder) if settings.index_build.dense.enabled else {},
+        pdf=reading_identity(settings.corpora.sources, settings.corpora.pdf),
         inputs=inputs_of(settings.corpora),
     )
     if out.exists() and not out.is_dir():
@@ -112,27 +120,24 @@ def _build_data(settings: Settings, recipe: Recipe, work: Path, progress: Progre
     intake = Intake()
     cache = AnalysisCache(settings.index_build.cache, recipe.analyser)
     dictionary = _dictionary(settings)
-    paths = analyse_all(
-        write_batches(settings.corpora, work, intake, cache=settings.index_build.cache),
-        cache,
-        workers=settings.index_build.workers,
-        user_dictionary=dictionary,
-        progress=progress,
-    )
-    dropped = _near_duplicates(paths, cache, settings.corpora.dedup)
     writer = PassageWriter(work / "data")
-    assembler = Assembler(settings.index_build.chunk, cache, writer)
-    sources: Counter[str] = Counter()
-    licences: Counter[str] = Counter()
-    characters = 0
-    for path, first in _numbered(paths):
-        rows = [row for number, row in enumerate(read_batch(path), start=first) if number not in dropped]
-        assembler.add(rows)
-        sources.update(row.document.source for row in rows)
-        licences.update(row.document.licence or "not stated" for row in rows)
-        characters += sum(len(row.document.text) for row in rows)
-        progress.assembled(len(rows))
-    assembler.finish(work / "data")
+    fields = {name: FieldWriter() for name in FIELDS}
+    tally = _Tally()
+    with pool_of(settings.index_build.workers) as pool:
+        batches = write_batches(settings.corpora, work, intake, cache=settings.index_build.cache)
+        paths = analyse_all(pool, batches, cache, user_dictionary=dictionary, progress=progress)
+        dropped = _near_duplicates(paths, cache, settings.corpora.dedup)
+        tasks = _tasks(paths, dropped, cache, recipe)
+        for task, part in zip(tasks, make_parts(pool, tasks, _parts(settings, recipe)), strict=True):
+            documents = read_columns(task.batch, task.kept)
+            writer.add(documents, part.passages)
+            for name in FIELDS:
+                fields[name].add(part.fields[name])
+            tally.add(documents)
+            progress.assembled(len(documents))
+    writer.close()
+    for name in FIELDS:
+        fields[name].write(work / "data", name)
     add_vectors(work / "data", settings.index_build, recipe.encoder)
     if dictionary is not None:
         shutil.copyfile(dictionary, work / "data" / DICTIONARY)
@@ -142,13 +147,47 @@ def _build_data(settings: Settings, recipe: Recipe, work: Path, progress: Progre
     return Counts(
         documents=writer.documents,
         passages=writer.passages,
-        characters=characters,
+        characters=tally.characters,
         skipped=skipped,
         examples=tuple(intake.examples),
         converted=dict(sorted(intake.converted.items())),
-        sources=dict(sorted(sources.items())),
-        licences=dict(sorted(licences.items())),
+        sources=dict(sorted(tally.sources.items())),
+        licences=dict(sorted(tally.licences.items())),
     )
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the indexed documents are."""
+
+    characters: int = 0
+    sources: Counter[str] = field(default_factory=Counter)
+    licences: Counter[str] = field(default_factory=Counter)
+
+    def add(self, documents: pa.RecordBatch) -> None:
+        self.characters += pc.sum(pc.utf8_length(documents.column("text"))).as_py() or 0
+        self.sources.update(documents.column("source").to_pylist())
+        self.licences.update(licence or "not stated" for licence in documents.column("licence").to_pylist())
+
+
+def _parts(settings: Settings, recipe: Recipe) -> PartCache:
+    made_of = {
+        "analyser": recipe.analyser,
+        "chunk": recipe.chunk.model_dump(mode="json"),
+        "tokenizer": recipe.tokenizer,
+    }
+    return PartCache(settings.index_build.cache, json.dumps(made_of, sort_keys=True))
+
+
+def _tasks(paths: list[Path], dropped: Mapping[int, int], cache: AnalysisCache, recipe: Recipe) -> list[Task]:
+    """Each batch, without the documents that were dropped."""
+    tasks = []
+    for path, first in _numbered(paths):
+        digests = read_digests(path)
+        kept = [number for number in range(len(digests)) if first + number not in dropped]
+        files = cache.files_of(digests[number] for number in kept)
+        tasks.append(Task(path, tuple(kept), tuple(files), recipe.chunk))
+    return tasks
 
 
 def _numbered(paths: list[Path]) -> Iterator[tuple[Path, int]]:

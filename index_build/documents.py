@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -163,6 +163,12 @@ def read_batch(path: Path) -> list[Row]:
         )
         for digest, doc_id, title, corpus, licence, text, headings, pages, dedup in zip(*columns.values(), strict=True)
     ]  # fmt: skip
+
+
+def read_columns(path: Path, kept: Sequence[int]) -> pa.RecordBatch:
+    """Some documents of a batch file as they lie there, by number."""
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).get_batch(0).take(pa.array(kept, pa.int64()))
 
 
 def read_digests(path: Path) -> list[bytes]:

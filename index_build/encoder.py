@@ -45,6 +45,9 @@ class Encoder(Protocol):
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Vectors of passages, in order; shape [texts, dimensions]."""
 
+    def parts(self, texts: Sequence[str]) -> list[int]:
+        """In how many parts each passage is encoded: more than one when it is beyond the encoder's limit."""
+
 
 class StaticEncoder:
     """The mean of trained token vectors, normalised: what sentence-transformers calls StaticEmbedding.
@@ -77,6 +80,10 @@ class StaticEncoder:
             ids = self.tokens(texts[begin : begin + _BATCH])
             found[begin : begin + len(ids)] = self.pooled(ids)
         return found
+
+    def parts(self, texts: Sequence[str]) -> list[int]:
+        """One each: a static encoder has no limit."""
+        return [1] * len(texts)
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of each text, in order as they stand there."""
@@ -111,9 +118,9 @@ def encoder_for(settings: EncoderSettings) -> Encoder:
     folder = folder_of(settings)
     if folder is not None and _is_static(folder):
         return load_static(folder, dimensions=settings.dimensions)
-    from index_build.transformer import TransformerEncoder  # torch: only for models that need it
+    from index_build.transformer import load_transformer  # torch: only for models that need it
 
-    return TransformerEncoder(settings, str(folder or settings.model))
+    return load_transformer(settings, str(folder or settings.model))
 
 
 def folder_of(settings: EncoderSettings) -> Path | None:

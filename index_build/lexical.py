@@ -29,51 +29,104 @@ class Postings:
     frequencies: NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True)
+class FieldPart:
+    """The postings of one field over some consecutive passages, by term, then by passage."""
+
+    keys: NDArray[np.uint64]  # [terms], ascending
+    counts: NDArray[np.uint32]  # [terms]: in how many passages
+    rows: NDArray[np.uint32]  # [postings]: the passage, from 0
+    frequencies: NDArray[np.uint8]  # [postings]
+    lengths: NDArray[np.int32]  # [passages]: occurrences of all terms
+
+    def cut(self, first: int, last: int) -> FieldPart:
+        """The same over the passages first .. last - 1 alone."""
+        inside = (self.rows >= first) & (self.rows < last)
+        kept = np.concatenate([[0], np.cumsum(inside)])  # postings before each
+        begins = kept[np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])]
+        counts = np.diff(begins).astype(np.uint32)
+        return FieldPart(
+            self.keys[counts > 0],
+            counts[counts > 0],
+            self.rows[inside] - np.uint32(first),
+            self.frequencies[inside],
+            self.lengths[first:last],
+        )
+
+
+def counted(keys: NDArray[np.uint64], rows: NDArray[np.int64], passages: int) -> FieldPart:
+    """The part that consists of so many passages, where keys[i] occurs in passage rows[i], once for every i."""
+    terms, numbers = np.unique(keys, return_inverse=True)
+    occurrences = np.sort((numbers.astype(np.uint64) << np.uint64(32)) | rows.astype(np.uint64))
+    first = _changes(occurrences)
+    postings = occurrences[first]
+    frequencies = np.diff(np.append(first, len(occurrences)))
+    return FieldPart(
+        terms,
+        np.bincount((postings >> np.uint64(32)).astype(np.int64), minlength=len(terms)).astype(np.uint32),
+        postings.astype(np.uint32),
+        np.minimum(frequencies, 255).astype(np.uint8),
+        np.bincount(rows, minlength=passages).astype(np.int32),
+    )
+
+
 class FieldWriter:
-    """Collects the blocks of one field and writes them as five arrays."""
+    """Takes the parts of one field in order, makes blocks of them, and writes these as five arrays."""
 
     def __init__(self) -> None:
+        self._parts: list[FieldPart] = []  # of the block to come
+        self._passages = 0  # in them
         self._keys: list[NDArray[np.uint64]] = []
         self._counts: list[NDArray[np.uint32]] = []
         self._rows: list[NDArray[np.uint16]] = []
         self._frequencies: list[NDArray[np.uint8]] = []
         self._lengths: list[NDArray[np.int32]] = []
 
-    def add_block(self, keys: NDArray[np.uint64], rows: NDArray[np.int64], passages: int) -> None:
-        """Add a block of so many passages: keys[i] occurs in passage rows[i], once for every i."""
-        if passages > BLOCK:
-            raise ValueError(f"{passages} passages in a block; at most {BLOCK} fit")
-        # one sort of one integer per occurrence, by term, then by passage; a bigram's code fits beside the
-        # passage as it is, a hashed key is first replaced by its place among the distinct keys
-        fits = not len(keys) or int(keys.max()) < 1 << 48
-        vocabulary, numbers = (None, keys) if fits else np.unique(keys, return_inverse=True)
-        occurrences = np.sort((numbers.astype(np.uint64) << np.uint64(16)) | rows.astype(np.uint64))
-        first = _changes(occurrences)
-        frequencies = np.diff(np.append(first, len(occurrences)))
-        postings = occurrences[first]
-        terms = postings >> np.uint64(16)
-        begins = _changes(terms)
-        self._keys.append(terms[begins] if vocabulary is None else vocabulary)
-        self._counts.append(np.diff(np.append(begins, len(terms))).astype(np.uint32))
-        self._rows.append((postings & np.uint64(0xFFFF)).astype(np.uint16))
-        self._frequencies.append(np.minimum(frequencies, 255).astype(np.uint8))
-        self._lengths.append(np.bincount(rows, minlength=passages).astype(np.int32))
+    def add(self, part: FieldPart) -> None:
+        """Take up the passages that come next."""
+        begin, total = 0, len(part.lengths)
+        while self._passages + total - begin >= BLOCK:
+            end = begin + BLOCK - self._passages
+            self._parts.append(part.cut(begin, end))
+            self._close_block()
+            begin = end
+        if begin < total:
+            self._parts.append(part.cut(begin, total) if begin else part)
+            self._passages += total - begin
+
+    def _close_block(self) -> None:
+        parts, self._parts, self._passages = self._parts, [], 0
+        bases = np.cumsum([0, *(len(part.lengths) for part in parts)])
+        # one sort of one integer per posting: the term's place among the block's, passage, frequency
+        terms, numbers = np.unique(np.concatenate([part.keys for part in parts]), return_inverse=True)
+        postings = np.repeat(numbers.astype(np.uint64), np.concatenate([part.counts for part in parts]))
+        rows = [part.rows + np.uint32(base) for part, base in zip(parts, bases, strict=False)]
+        postings = (postings << np.uint64(24)) | (np.concatenate(rows).astype(np.uint64) << np.uint64(8))
+        postings |= np.concatenate([part.frequencies for part in parts])
+        postings.sort()
+        self._keys.append(terms)
+        self._counts.append(np.bincount((postings >> np.uint64(24)).astype(np.int64)).astype(np.uint32))
+        self._rows.append((postings >> np.uint64(8)).astype(np.uint16))
+        self._frequencies.append(postings.astype(np.uint8))
+        self._lengths.append(np.concatenate([part.lengths for part in parts]))
 
     def write(self, folder: Path, field: Field) -> None:
         """Write the field's arrays into a folder: keys, starts, rows, frequencies, lengths and blocks."""
+        if self._parts:
+            self._close_block()
         sizes = np.array([[len(keys), len(rows)] for keys, rows in zip(self._keys, self._rows, strict=True)])
         blocks = np.zeros((len(sizes) + 1, 2), dtype=np.int64)
         np.cumsum(sizes.reshape(-1, 2), axis=0, out=blocks[1:])
         starts = [np.concatenate([[0], np.cumsum(counts)[:-1]])[: len(counts)] for counts in self._counts]
-        parts: dict[str, list[NDArray[np.generic]]] = {
+        arrays: dict[str, list[NDArray[np.generic]]] = {
             "keys": [*self._keys],
             "starts": [part.astype(np.uint32) for part in starts],
             "rows": [*self._rows],
             "frequencies": [*self._frequencies],
             "lengths": [*self._lengths],
         }
-        for name, arrays in parts.items():
-            np.save(folder / f"{field}.{name}.npy", np.concatenate(arrays))
+        for name, blocks_of in arrays.items():
+            np.save(folder / f"{field}.{name}.npy", np.concatenate(blocks_of))
         np.save(folder / f"{field}.blocks.npy", blocks)
 
 

@@ -61,6 +61,7 @@ class Recipe(_Strict):
     analyser: dict[str, str]
     dense: DenseSettings = DenseSettings(enabled=False)
     encoder: dict[str, str] = {}
+    pdf: str = ""  # what reads PDFs: versions, OCR, whether the password is the same; "" without PDFs
     inputs: tuple[Input, ...]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 
@@ -14,9 +12,9 @@ from numpy.typing import NDArray
 
 from corpora.records import Document, PageStart, Passage
 
-_PASSAGES = pa.schema(
+PASSAGES = pa.schema(
     [
-        ("document", pa.int32()),
+        ("document", pa.int32()),  # its number, from 0
         ("start", pa.int32()),
         ("heading_path", pa.list_(pa.string())),
         ("text", pa.string()),
@@ -42,44 +40,25 @@ class PassageWriter:
 
     def __init__(self, folder: Path) -> None:
         self._sinks = [pa.OSFile(str(folder / name), "wb") for name in ("passages.arrow", "documents.arrow")]
-        self._passages = pa.ipc.new_file(self._sinks[0], _PASSAGES)
+        self._passages = pa.ipc.new_file(self._sinks[0], PASSAGES)
         self._documents = pa.ipc.new_file(self._sinks[1], _DOCUMENTS)
         self.documents = 0
         self.passages = 0
 
-    def add(self, batch: Sequence[tuple[Document, Sequence[Passage]]]) -> None:
-        """Write a batch of documents and their passages."""
-        owners: list[int] = []
-        firsts: list[int] = []
-        for number, (_, passages) in enumerate(batch, start=self.documents):
-            firsts.append(self.passages + len(owners))
-            owners.extend([number] * len(passages))
-        flat = [passage for _, passages in batch for passage in passages]
-        self._write(
-            self._passages,
-            _PASSAGES,
-            [owners, [p.start for p in flat], [p.heading_path for p in flat], [p.text for p in flat]],
-        )
-        documents = [document for document, _ in batch]
-        self._write(
-            self._documents,
-            _DOCUMENTS,
-            [
-                [d.doc_id for d in documents],
-                [d.title for d in documents],
-                [d.source for d in documents],
-                [d.licence for d in documents],
-                firsts,
-                [[asdict(page) for page in d.pages] for d in documents],
-            ],
-        )
-        self.documents += len(documents)
-        self.passages += len(flat)
+    def add(self, documents: pa.RecordBatch, passages: pa.RecordBatch) -> None:
+        """Write documents (columns as in documents.arrow but `first`) and their passages (PASSAGES).
 
-    @staticmethod
-    def _write(writer: pa.RecordBatchFileWriter, schema: pa.Schema, columns: Sequence[Sequence[object]]) -> None:
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-        writer.write_batch(pa.record_batch(arrays, schema=schema))
+        Passages name their documents by number within this batch, in order.
+        """
+        owners = passages.column("document").to_numpy()
+        counts = np.bincount(owners, minlength=len(documents))
+        firsts = pa.array(self.passages + np.cumsum(counts) - counts, pa.int64())
+        moved = pa.array(owners + np.int32(self.documents))
+        self._passages.write_batch(passages.set_column(0, "document", moved))
+        columns = [firsts if name == "first" else documents.column(name) for name in _DOCUMENTS.names]
+        self._documents.write_batch(pa.record_batch(columns, schema=_DOCUMENTS))
+        self.documents += len(documents)
+        self.passages += len(passages)
 
     def close(self) -> None:
         """Finish both files."""
@@ -94,14 +73,17 @@ class PassageStore:
 
     def __init__(self, folder: Path) -> None:
         self._maps = [pa.memory_map(str(folder / name)) for name in ("passages.arrow", "documents.arrow")]
-        self._passages: pa.Table = pa.ipc.open_file(self._maps[0]).read_all()
+        passages: pa.Table = pa.ipc.open_file(self._maps[0]).read_all()
+        self._headings, self._starts, self._texts = (
+            passages.column(name) for name in ("heading_path", "start", "text")
+        )
         documents: pa.Table = pa.ipc.open_file(self._maps[1]).read_all()
         self._doc_ids, self._titles, self._sources, self._licences = (
             documents.column(name) for name in ("doc_id", "title", "source", "licence")
         )
         self._pages = documents.column("pages")
         self._firsts: NDArray[np.int64] = documents.column("first").to_numpy()
-        self._owners: NDArray[np.int32] = self._passages.column("document").to_numpy()
+        self._owners: NDArray[np.int32] = passages.column("document").to_numpy()
 
     def __len__(self) -> int:
         return len(self._owners)
@@ -120,13 +102,12 @@ class PassageStore:
         """The passage in a row."""
         owner = int(self._owners[row])
         doc_id: str = self._doc_ids[owner].as_py()
-        cells = {name: self._passages.column(name)[row].as_py() for name in ("heading_path", "start", "text")}
         return Passage(
             passage_id=f"{doc_id}#{row - int(self._firsts[owner])}",
             doc_id=doc_id,
-            heading_path=tuple(cells["heading_path"]),
-            start=cells["start"],
-            text=cells["text"],
+            heading_path=tuple(self._headings[row].as_py()),
+            start=self._starts[row].as_py(),
+            text=self._texts[row].as_py(),
         )
 
     def document(self, row: int) -> Document:

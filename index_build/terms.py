@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import xxhash
-from kiwipiepy import Kiwi, Token
+from kiwipiepy import Kiwi
 from numpy.typing import NDArray
 
 from configs.errors import UserError
@@ -57,7 +57,7 @@ class Analyser:
     def morphemes(self, text: str) -> list[Morpheme]:
         """Every morpheme of a text, with the term it becomes or None."""
         return [
-            Morpheme(token.form, token.tag, start + token.start, term_of(token))
+            Morpheme(token.form, token.tag, start + token.start, term_of(token.form, token.tag))
             for start, piece in pieces(text)
             for token in self._kiwi.tokenize(piece)
         ]
@@ -77,10 +77,10 @@ class Analyser:
                 if token.sent_position != sentence:
                     sentence = token.sent_position
                     sentences.append(offset + token.start)
-                term = term_of(token)
-                if term is not None:
+                key = _key(token.form, token.tag)
+                if key is not None:
                     starts.append(offset + token.start)
-                    keys.append(key_of(term))
+                    keys.append(key)
         return Analysis(
             np.array(sentences, dtype=np.int32),
             np.array(starts, dtype=np.int32),
@@ -89,23 +89,22 @@ class Analyser:
         )
 
 
-def term_of(token: Token) -> str | None:
+def term_of(form: str, tag: str) -> str | None:
     """The index term of a morpheme: nouns as they are, verb and adjective stems with 다, None for the rest.
 
     Particles, endings, affixes, copula, one-syllable auxiliary verbs and punctuation are dropped; a lone jamo
     (ㄱ, ㅏ) is kept, for grammar texts speak of them. Case and width are folded.
     """
-    tag = token.tag.partition("-")[0]  # VV-I, VV-R: irregular and regular conjugation
+    tag = tag.partition("-")[0]  # VV-I, VV-R: irregular and regular conjugation
     if tag in NOUNS or tag in _SERIAL:
-        form: str = token.form
         if tag == "SN":
             form = form.replace(",", "")
         return form if form.isalnum() and form.islower() else fold(form)
     # Kiwi calls the verb of "그것을 만드는" an auxiliary; true auxiliaries are mostly of one syllable
-    if tag in VERBS or (tag == "VX" and len(token.form) > 1):
-        return f"{token.form}다"
-    if tag == "SW" and "ㄱ" <= token.form <= "ㆎ":
-        return str(token.form)
+    if tag in VERBS or (tag == "VX" and len(form) > 1):
+        return f"{form}다"
+    if tag == "SW" and "ㄱ" <= form <= "ㆎ":
+        return form
     return None
 
 
@@ -120,6 +119,13 @@ def fold(text: str) -> str:
 def key_of(term: str) -> int:
     """The 64-bit key of a term (XXH3). Two of a million terms meet with a chance of 3e-8."""
     return xxhash.xxh3_64_intdigest(term.encode())
+
+
+@lru_cache(maxsize=1 << 17)
+def _key(form: str, tag: str) -> int | None:
+    """The key of the term that a morpheme becomes, if it becomes one."""
+    term = term_of(form, tag)
+    return None if term is None else key_of(term)
 
 
 def pieces(text: str) -> Iterator[tuple[int, str]]:

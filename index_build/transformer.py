@@ -23,13 +23,14 @@ class TransformerEncoder:
     """A sentence-transformers model with prompts, on a GPU in bf16 where there is one.
 
     A text beyond the model's limit is encoded in parts, whose vectors are averaged by their lengths; nothing
-    is cut off. `split` counts such texts. When memory runs out the batch is halved and the work goes on.
+    is cut off. When memory runs out the batch is halved and the work goes on.
+
+    Raises UserError for more dimensions than the model has.
     """
 
-    def __init__(self, settings: EncoderSettings, model: str) -> None:
-        self._device = _device(settings.device)
+    def __init__(self, settings: EncoderSettings, model: SentenceTransformer) -> None:
         self._batch = settings.batch
-        self._model = _load(settings, model, self._device)
+        self._model = model
         own = self._model.get_embedding_dimension() or 0
         if settings.dimensions > own:
             raise UserError(f"dimensions: found {settings.dimensions}; {settings.model} has {own}")
@@ -37,7 +38,6 @@ class TransformerEncoder:
         self._prompts = _prompts(settings, self._model)
         limit = self._model.max_seq_length or settings.max_tokens
         self._limit = int(min(limit, settings.max_tokens))
-        self.split = 0
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of queries, in order; shape [texts, dimensions]."""
@@ -47,14 +47,18 @@ class TransformerEncoder:
         """Vectors of passages, in order; shape [texts, dimensions]."""
         return self._encode(texts, self._prompts[1])
 
+    def parts(self, texts: Sequence[str]) -> list[int]:
+        """In how many parts each passage is encoded: more than one when it is beyond the model's limit."""
+        return [len(pieces) for pieces in self._pieces(texts, self._prompts[1])]
+
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         pieces: list[str] = []
         owners: list[int] = []
-        for number, parts in enumerate(self._parts(texts, prompt)):
-            self.split += len(parts) > 1
+        for number, parts in enumerate(self._pieces(texts, prompt)):
             pieces.extend(f"{prompt}{part}" for part in parts)
             owners.extend([number] * len(parts))
-        vectors = self._vectors(pieces) * np.array([[len(piece)] for piece in pieces], dtype=np.float32)
+        lengths = np.array([len(piece) for piece in pieces], dtype=np.float32)
+        vectors = self._vectors(pieces) * lengths[:, None]
         summed = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         np.add.at(summed, np.array(owners, dtype=np.int64), vectors)
         for number, text in enumerate(texts):
@@ -62,7 +66,7 @@ class TransformerEncoder:
                 summed[number] = 0
         return normalised(summed)
 
-    def _parts(self, texts: Sequence[str], prompt: str) -> list[list[str]]:
+    def _pieces(self, texts: Sequence[str], prompt: str) -> list[list[str]]:
         """Each text in pieces of so many tokens that prompt and special tokens find room beside them."""
         if not texts:
             return []
@@ -93,7 +97,9 @@ class TransformerEncoder:
                     normalize_embeddings=False,
                     convert_to_tensor=True,
                 )
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
                 if self._batch == 1:
                     raise UserError(f"one text of {len(texts[rows[0]]):,} characters does not fit into memory; "
                                     "lower index_build.dense.encoder.max_tokens") from None  # fmt: skip
@@ -105,19 +111,26 @@ class TransformerEncoder:
         return normalised(found)
 
 
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch ran out of memory: its own class on a GPU; the CPU's allocator only says so."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
 def _device(name: str) -> str:
     if name != "auto":
         return name
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _load(settings: EncoderSettings, model: str, device: str) -> SentenceTransformer:
+def load_transformer(settings: EncoderSettings, model: str) -> TransformerEncoder:
+    """The encoder of a folder or a hub name. Raises UserError when there is none to be loaded."""
+    device = _device(settings.device)
     precision = settings.precision
     if precision == "auto":
         precision = "bf16" if device.startswith("cuda") else "fp32"
     kind = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
     try:
-        return SentenceTransformer(
+        loaded = SentenceTransformer(
             model, revision=settings.revision or None, device=device, model_kwargs={"dtype": kind}
         )
     except (OSError, ValueError, RuntimeError) as error:  # what huggingface_hub and transformers raise
@@ -126,6 +139,7 @@ def _load(settings: EncoderSettings, model: str, device: str) -> SentenceTransfo
             f"{settings.model}: tried as a folder and as a hub model, neither could be loaded ({reason[:160]});"
             f" give a local folder (index_build.dense.encoder.model), or the bundled encoder: {USE_EMBEDDED}"
         ) from None
+    return TransformerEncoder(settings, loaded)
 
 
 def _prompts(settings: EncoderSettings, model: SentenceTransformer) -> tuple[str, str]:

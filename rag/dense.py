@@ -66,8 +66,12 @@ class DenseIndex:
 
     def cosines(self, vector: Vectors, rows: Sequence[int]) -> Vectors:
         """The cosine of each of some passages to a vector; shape [rows]."""
-        stored: Vectors = self._faiss.reconstruct_batch(np.array(rows, dtype=np.int64))
-        found: Vectors = stored @ vector
+        found: Vectors = self.stored(rows) @ vector
+        return found
+
+    def stored(self, rows: Sequence[int]) -> Vectors:
+        """The vectors of some passages as the index holds them; shape [rows, dimensions]."""
+        found: Vectors = self._faiss.reconstruct_batch(np.array(rows, dtype=np.int64))
         return found
 
     def _parameters(self, allowed: NDArray[np.bool_] | None) -> object:

@@ -82,6 +82,23 @@ def fuse_scores(
     return _fused(rankings, shares, top_k)
 
 
+def lead(hits: Sequence[Hit], *, over: int = 10) -> float:
+    """How far the best document stands above the one in place `over`: (best - other) / best, from 0 to 1.
+
+    Hits of one ranking with scores above 0; a document stands where its best passage stands. 1 where fewer
+    documents are found, 0 for no hits. A small lead is a flat ranking: it does not tell the first from the rest.
+    """
+    documents: dict[str, float] = {}
+    for hit in sorted(hits, key=lambda hit: hit.rank):
+        documents.setdefault(hit.passage_id.rpartition("#")[0], hit.score)
+        if len(documents) == over:
+            break
+    scores = list(documents.values())
+    if not scores or scores[0] <= 0:
+        return 0.0
+    return 1 - (max(scores[over - 1], 0.0) / scores[0] if len(scores) == over else 0.0)
+
+
 def fuse_distributions(rankings: Rankings, top_k: int, *, weights: Mapping[str, float]) -> list[FusedHit]:
     """Distribution-based fusion: each score becomes (score - (mean - 3 sd)) / 6 sd, cut to 0..1, then weighted.
 

@@ -108,8 +108,8 @@ def reranked(retriever: Retriever, settings: RerankSettings, index: Index) -> Re
                 raise UserError(
                     "rag.rerank.model: name a cross-encoder, for example a folder or BAAI/bge-reranker-v2-m3"
                 )
-            from rag.cross_encoder import CrossEncoderReranker  # torch: only for who wants it
+            from rag.cross_encoder import load_reranker  # torch: only for who wants it
 
-            return Reranked(retriever, CrossEncoderReranker(settings), index, settings)
+            return Reranked(retriever, load_reranker(settings), index, settings)
         case _:
             assert_never(settings.kind)

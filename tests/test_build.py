@@ -183,11 +183,12 @@ def test_an_index_of_another_analyser_is_refused(tmp_path: Path) -> None:
         Index(tmp_path / "i")
 
 
-def test_a_damaged_cache_file_is_made_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["analysis", "parts"])
+def test_a_damaged_cache_file_is_made_again(kind: str, tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "c.jsonl", records(5))
     build_jsonl(path, tmp_path / "i")
     before = data_digests(tmp_path / "i")
-    [segment] = (tmp_path / "cache").rglob("*.arrow")
+    [segment] = (tmp_path / "cache" / kind).rglob("*.arrow")
     segment.write_bytes(segment.read_bytes()[:-7] + b"damaged")
     (tmp_path / "i" / NAME).unlink()
     build_jsonl(path, tmp_path / "i")

@@ -64,7 +64,7 @@ def test_no_sentence_is_cut_and_no_passage_grows_over_the_target_without_need(
 ) -> None:
     document, starts = made
     allowed = {0, *starts, *(h.start + h.length + 1 for h in document.headings)}
-    for span in split(document, starts, ChunkSettings(target=target, hard_limit=300)):
+    for span in split(document, starts, ChunkSettings(target=target, hard_limit=2_000)):
         assert span.start in allowed
         assert span.end - span.start <= target or not any(span.start < s < span.end for s in starts)
 

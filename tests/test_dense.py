@@ -47,6 +47,10 @@ class Toy:
         unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit * np.float32(np.nan) if self._broken else unit
 
+    def parts(self, texts: Sequence[str]) -> list[int]:
+        """Texts of more than five characters are too long."""
+        return [1 + (len(text) > 5) for text in texts]
+
 
 TEXTS = [f"글 {number}" for number in range(600)]
 
@@ -91,16 +95,42 @@ def test_vectors_that_are_not_finite_stop_the_build_with_the_passage(tmp_path: P
         )
 
 
+class Short(Toy):
+    """An encoder that says 16 dimensions and gives 15."""
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        """Vectors that lack their last number."""
+        return super().encode_passages(texts)[:, :-1]
+
+
+def test_vectors_of_the_wrong_length_stop_the_build(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"shape \(3, 15\); expected \(3, 16\)"):
+        write_dense(tmp_path, TEXTS[:3], settings=DenseSettings(), encoder=Short(), identity={}, cache=tmp_path)
+
+
+def test_an_index_that_misses_neighbours_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    poor = DenseSettings(kind="ivf", nprobe=1)
+    write_dense(tmp_path, TEXTS, settings=poor, encoder=Toy(), identity={}, cache=tmp_path)
+    assert "of the ten nearest passages; fp16 finds all: --set index_build.dense.kind=fp16" in caplog.text
+
+
+def test_a_record_of_another_version_is_refused_with_the_command(tmp_path: Path) -> None:
+    (tmp_path / RECORD).write_text('{"encoder": {}}', encoding="utf-8")
+    with pytest.raises(UserError, match=rf"{RECORD}: made by another version, or damaged; rebuild: python -m"):
+        read_record(tmp_path)
+
+
 def test_no_passages_make_an_empty_index(tmp_path: Path) -> None:
     manifest = write_dense(tmp_path, [], settings=DenseSettings(), encoder=Toy(), identity={}, cache=tmp_path)
     assert (manifest.passages, manifest.recall10) == (0, 1.0)
 
 
 def test_auto_is_exact_up_to_the_limit_and_lists_beyond() -> None:
-    settings = DenseSettings(exact_up_to=1_000)
-    assert chosen_kind(settings, 1_000) == ("sq8", {})
-    assert chosen_kind(settings, 1_000_000) == ("ivf", {"lists": 2048, "nprobe": 32})
-    assert chosen_kind(DenseSettings(kind="ivf"), 0) == ("ivf", {"lists": 1, "nprobe": 1})
+    settings = DenseSettings(exact_up_to=16_000)
+    assert chosen_kind(settings, 1_000, dimensions=16) == ("sq8", {})
+    assert chosen_kind(settings, 1_000, dimensions=32)[0] == "ivf"
+    assert chosen_kind(settings, 1_000_000, dimensions=16) == ("ivf", {"lists": 1024, "nprobe": 64})
+    assert chosen_kind(DenseSettings(kind="ivf"), 0, dimensions=16) == ("ivf", {"lists": 1, "nprobe": 1})
 
 
 @pytest.fixture(scope="module")

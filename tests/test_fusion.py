@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +14,10 @@ from configs.dense import FusionSettings
 from configs.errors import UserError
 from configs.schema import RagSettings, SourceSettings
 from index_build.build import build
-from rag.hits import FusedHit, Hit, Rankings, fuse_distributions, fuse_ranks, fuse_scores, rank
-from rag.hybrid import TUNED, fusion_for, retriever_for, store_tuned
+from rag.hits import FusedHit, Hit, Rankings, fuse_distributions, fuse_ranks, fuse_scores, lead, rank
+from rag.hybrid import TUNED, fuse, fusion_for, retriever_for, store_tuned
 from rag.index import Index
+from rag.retrieve import best_rows
 from tests.conftest import Silence, settings_for, write_jsonl
 
 WEIGHTS = {"lexical": 0.75, "dense": 0.25}
@@ -25,6 +27,7 @@ METHODS: Sequence[Callable[[Rankings, int], list[FusedHit]]] = [
     lambda rankings, top_k: fuse_ranks(rankings, top_k, weights=WEIGHTS),
     lambda rankings, top_k: fuse_scores(rankings, top_k, weights=WEIGHTS, floors=FLOORS),
     lambda rankings, top_k: fuse_distributions(rankings, top_k, weights=WEIGHTS),
+    lambda rankings, top_k: fuse(rankings, top_k, FusionSettings(method="gated")),
 ]
 
 # hundredths: scores that differ by less than a float can tell apart after scaling are a tie
@@ -80,6 +83,44 @@ def test_the_convex_combination_worked_by_hand() -> None:
     assert [found.hit.score for found in fused] == pytest.approx([0.75 + 0.25 * 0.75 / 1.5, 0.75 * 0.5 + 0.25])
 
 
+def ranking(*values: float) -> list[Hit]:
+    """A ranking of documents d0, d1, ... with one passage each."""
+    return rank({f"d{number}#0": value for number, value in enumerate(values)}, len(values))
+
+
+def test_the_lead_is_the_share_of_the_best_score_that_the_tenth_document_lacks() -> None:
+    assert lead(ranking(8.0, *[6.0] * 9)) == 0.25
+    assert lead(ranking(8.0, *[6.0] * 8)) == 1.0  # nine documents: the tenth has nothing
+    assert lead([]) == 0.0
+    two = rank({f"d{n % 2}#{n}": 8.0 - n for n in range(8)}, 8)  # many passages, two documents
+    assert lead(two) == 1.0
+    assert lead(two, over=2) == pytest.approx(1 / 8)
+
+
+@given(st.lists(st.integers(1, 100), min_size=1, max_size=15), st.integers(1, 12))
+def test_the_lead_lies_between_zero_and_one_and_does_not_depend_on_the_unit(values: list[int], over: int) -> None:
+    found = lead(ranking(*map(float, values)), over=over)
+    assert 0 <= found <= 1
+    assert lead(ranking(*(7.0 * value for value in values)), over=over) == pytest.approx(found)
+
+
+def test_gated_fusion_listens_to_dense_search_where_the_lexical_ranking_is_flat() -> None:
+    dense = rank({"d1#0": 0.9} | {f"d{n}#0": 0.1 for n in range(10) if n != 1}, 10)
+    gated, convex = FusionSettings(method="gated"), FusionSettings(method="convex")
+    flat = {"lexical": ranking(8.0, *[7.9] * 9), "dense": dense}
+    sure = {"lexical": ranking(8.0, *[7.5] * 8, 2.0), "dense": dense}
+    assert fuse(flat, 1, gated)[0].hit.passage_id == "d1#0"
+    assert fuse(sure, 1, gated)[0].hit.passage_id == "d0#0"
+    assert fuse(sure, 1, convex)[0].hit.passage_id == "d1#0"
+    level = {"lexical": ranking(*[8.0] * 10), "dense": dense}
+    assert fuse(level, 3, gated) == fuse(level, 3, convex)
+
+
+def test_gated_fusion_orders_what_only_dense_search_found_even_beside_a_sure_ranking() -> None:
+    found = fuse({"lexical": ranking(5.0), "dense": rank({"x#0": 0.2, "y#0": 0.7}, 2)}, 3, FusionSettings())
+    assert [one.hit.passage_id for one in found] == ["d0#0", "y#0", "x#0"]
+
+
 def test_scores_that_are_all_equal_or_at_their_floor_divide_nothing_by_zero() -> None:
     flat = {"lexical": rank({"a": 0.0, "b": 0.0}, 9), "dense": rank({"a": -1.0, "b": -1.0}, 9)}
     assert [found.hit.score for found in fuse_scores(flat, 9, weights=WEIGHTS, floors=FLOORS)] == [0.0, 0.0]
@@ -119,7 +160,7 @@ def test_queries_that_are_no_questions_do_not_fail(small: Index, mode: str, quer
     assert len(retriever_for(RagSettings.model_validate({"mode": mode}), small).search(query, 5)) <= 3
 
 
-@pytest.mark.parametrize("method", ["convex", "rrf", "distribution"])
+@pytest.mark.parametrize("method", ["gated", "convex", "rrf", "distribution"])
 def test_hybrid_with_no_dense_weight_orders_as_lexical_search_does(small: Index, method: str) -> None:
     fusion = FusionSettings.model_validate({"method": method, "dense_weight": 0.0})
     lexical = retriever_for(RagSettings(mode="lexical"), small).search("영조 때의 공납", 3)
@@ -152,3 +193,17 @@ def test_an_index_without_vectors_is_searched_lexically_and_refused_otherwise(tm
     assert retriever_for(RagSettings(mode="lexical"), index).search("대동법", 1)
     with pytest.raises(UserError, match=r"without vectors.*python -m index_build"):
         retriever_for(RagSettings(mode="hybrid"), index)
+
+
+@given(
+    st.integers(0, 2**32 - 1).map(np.random.default_rng),
+    st.sampled_from([0, 1, 5, 255, 256, 600, 9_000]),
+    st.integers(1, 20),
+)
+def test_the_best_rows_are_all_that_reach_the_score_of_the_last_place(
+    generator: np.random.Generator, size: int, top_k: int
+) -> None:
+    scores = generator.integers(0, generator.integers(1, 300), size).astype(np.float64)
+    positive = sorted((score for score in scores.tolist() if score > 0), reverse=True)
+    last = positive[min(top_k, len(positive)) - 1] if positive else 0
+    assert best_rows(scores, top_k) == [row for row, score in enumerate(scores.tolist()) if score >= last and score > 0]

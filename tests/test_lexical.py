@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
 from configs.schema import LexicalSettings
-from index_build.lexical import BLOCK, FieldIndex, FieldWriter
+from index_build.lexical import BLOCK, FieldIndex, FieldWriter, counted
 from rag.bm25 import Bm25Field, QueryTerm, RankBm25Field, query_terms
 from rag.hits import rank
 
@@ -24,7 +25,7 @@ def field_of(bags: list[list[int]], folder: Path) -> FieldIndex:
     writer = FieldWriter()
     keys = np.array([key for bag in bags for key in bag], dtype=np.uint64)
     rows = np.array([row for row, bag in enumerate(bags) for _ in bag], dtype=np.int64)
-    writer.add_block(keys, rows, len(bags))
+    writer.add(counted(keys, rows, len(bags)))
     writer.write(folder, "morphemes")
     return FieldIndex(folder, "morphemes")
 
@@ -75,8 +76,7 @@ def test_a_field_of_several_blocks_scores_as_one(tmp_path: Path) -> None:
     keys = generator.integers(1, 50, 4 * passages).astype(np.uint64)
     rows = np.repeat(np.arange(passages), 4)
     writer = FieldWriter()
-    writer.add_block(keys[: 4 * BLOCK], rows[: 4 * BLOCK], BLOCK)
-    writer.add_block(keys[4 * BLOCK :], rows[4 * BLOCK :] - BLOCK, 1000)
+    writer.add(counted(keys, rows, passages))
     writer.write(tmp_path, "morphemes")
     field = FieldIndex(tmp_path, "morphemes")
     assert field.document_frequencies([7]) == [len(set(rows[keys == 7].tolist()))]
@@ -84,6 +84,23 @@ def test_a_field_of_several_blocks_scores_as_one(tmp_path: Path) -> None:
     totals = scored(engine, [7, 9])
     for row in (0, BLOCK - 1, BLOCK, passages - 1):
         assert totals[row] == pytest.approx(sum(part.score for part in engine.explain(terms([7, 9]), row)))
+
+
+@given(CORPORA, st.lists(st.integers(0, 25), max_size=5))
+@settings(max_examples=60, deadline=None)
+def test_a_field_does_not_depend_on_how_it_came_in_parts(
+    tmp_path_factory: pytest.TempPathFactory, bags: list[list[int]], cuts: list[int]
+) -> None:
+    whole, folder = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("parts")
+    field_of(bags, whole)
+    writer = FieldWriter()
+    for first, last in pairwise(sorted({0, len(bags), *(min(cut, len(bags)) for cut in cuts)})):
+        keys = np.array([key for bag in bags for key in bag], dtype=np.uint64)
+        rows = np.array([row for row, bag in enumerate(bags) for _ in bag], dtype=np.int64)
+        writer.add(counted(keys, rows, len(bags)).cut(first, last))
+    writer.write(folder, "morphemes")
+    for file in sorted(whole.iterdir()):
+        assert (folder / file.name).read_bytes() == file.read_bytes()
 
 
 def test_frequencies_beyond_255_are_stored_as_255(tmp_path: Path) -> None:
