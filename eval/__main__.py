@@ -1,9 +1,10 @@
-"""python -m eval {--rag|--no-rag|retrieval|compare|report|fit-gate|leakage} ...
+"""python -m eval {--rag|--no-rag|retrieval|compare|vote|report|fit-gate|leakage} ...
 
   python -m eval --rag [--exam KIND:PATH] [--index DIR] [--arms closed,retrieved,...] [--limit N] [--json]
   python -m eval --no-rag [...]                      the closed-book arm alone
   python -m eval retrieval --beir DIR [--split test] [--index DIR] [--mode MODE] [--tune] [--json]
   python -m eval compare RUN_A RUN_B [--json]        python -m eval report RUN
+  python -m eval vote RUN RUN ... (--dev RUN RUN ... | --against RUN) [--arm ARM] [--json]
   python -m eval fit-gate [...]                      python -m eval leakage [--exam KIND:PATH] [--index DIR]
 
 Example: python -m eval --rag --limit 50
@@ -21,10 +22,12 @@ from eval.leakage_command import main_leakage
 from eval.rag import main_rag
 from eval.retrieval_command import main_retrieval
 from eval.tune import main_tune
+from eval.vote_command import main_vote
 
 _COMMANDS = {
     "retrieval": main_retrieval,
     "compare": main_compare,
+    "vote": main_vote,
     "report": main_report,
     "fit-gate": main_fit_gate,
     "leakage": main_leakage,

@@ -19,6 +19,7 @@ def written_table(record: RunRecord) -> Table:
             arm,
             f"{score.f1:.3f}" if score.f1 is not None else "",
             f"{score.rouge_l:.3f}" if score.rouge_l is not None else "",
+            f"{score.similarity:.3f}" if score.similarity is not None else "",
             str(score.essays),
             str(score.cut),
         )
@@ -28,8 +29,9 @@ def written_table(record: RunRecord) -> Table:
     return Table(
         "Written answers",
         "Short answers: character F1 as KorQuAD 1.0 defines it (their exact match is in the arms' accuracy). Essays:"
-        " ROUGE-L of morphemes, a weak measure: it rewards the model answer's words, not its sense.",
-        ("arm", "F1, short answers", "ROUGE-L, essays", "essays", "stopped by the limit"),
+        " ROUGE-L of morphemes and the encoder's cosine to the nearest model answer, two weak measures: the one rewards"
+        " the model answer's words, the other its subject, neither its sense.",
+        ("arm", "F1, short answers", "ROUGE-L, essays", "similarity, essays", "essays", "stopped by the limit"),
         tuple(rows),
     )
 

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from configs.errors import UserError
 from configs.evaluation import ArmName
 from corpora.records import Kind, Need, Question
-from eval.writing import replaced
+from corpora.writing import replaced
 from rag.gate_features import is_negated
 
 NAME = "items.jsonl"
@@ -58,6 +58,7 @@ class Outcome:
     output_tokens: int = 0
     seconds: float = 0.0
     is_cut: bool = False  # what the reader wrote was stopped by its limit
+    similarity: float | None = None  # essays: cosine of the embedded encoder to the nearest model answer; weak
     cause: Cause | None = None  # why it is wrong; None where it is right, and in other arms than `retrieved`
 
     __pydantic_config__ = ConfigDict(extra="forbid")

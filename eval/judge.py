@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from configs.evaluation import ArmName
 from corpora.records import Question
 from eval.items import Outcome
 from eval.journal import Entry
 from eval.metrics import character_f1, exact_match, rouge_l
+from index_build.encoder import Vectors
 from rag.answer import probabilities
-from rag.reader import Prompt, digest_of
-
-Terms = Callable[[str], Sequence[str]]
-"""A text's index terms; ROUGE-L of essays is over them."""
+from rag.reader import Prompt
 
 
-def item_digest(question: Question) -> str:
-    """The digest of what an item asks and what is right: runs are compared on items that agree in it."""
-    return digest_of(
-        {
-            "texts": [question.paragraph, question.box, question.question, *question.choices],
-            "answer": question.answer,
-            "answers": list(question.answers),
-        }
-    )
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """What essays are measured by; both measures are weak."""
+
+    terms: Callable[[str], Sequence[str]]  # a text's index terms: ROUGE-L is over them
+    vectors: Callable[[Sequence[str]], Vectors]  # of length 1, zero for a text without known words
 
 
-def outcome_of(question: Question, arm: ArmName, entry: Entry, *, terms: Terms) -> Outcome:
+def outcome_of(question: Question, arm: ArmName, entry: Entry, *, scales: Scales) -> Outcome:
     """An answer, judged. An unparsed answer is wrong and scores 0."""
-    right, score = _scores(question, entry, terms)
+    right, score = _scores(question, entry, scales)
     given = entry.text if entry.number is None else str(entry.number)
     return Outcome(
         arm=arm,
@@ -43,6 +41,7 @@ def outcome_of(question: Question, arm: ArmName, entry: Entry, *, terms: Terms) 
         output_tokens=entry.output_tokens,
         seconds=entry.seconds,
         is_cut=entry.is_cut,
+        similarity=_similarity(question, entry, scales) if question.kind == "essay" else None,
     )
 
 
@@ -58,7 +57,7 @@ def shows_any(prompt: Prompt, passages: Sequence[str]) -> bool:
     return not {passage.passage_id for passage in prompt.passages}.isdisjoint(passages)
 
 
-def _scores(question: Question, entry: Entry, terms: Terms) -> tuple[bool, float]:
+def _scores(question: Question, entry: Entry, scales: Scales) -> tuple[bool, float]:
     match question.kind:
         case "multiple_choice":
             right = entry.number is not None and entry.number == question.answer
@@ -67,5 +66,11 @@ def _scores(question: Question, entry: Entry, terms: Terms) -> tuple[bool, float
             text = entry.text or ""
             return bool(text and exact_match(text, question.answers)), character_f1(text, question.answers)
         case "essay":
-            given = terms(entry.text or "")
-            return False, max((rouge_l(given, terms(model)) for model in question.answers), default=0.0)
+            given = scales.terms(entry.text or "")
+            return False, max((rouge_l(given, scales.terms(model)) for model in question.answers), default=0.0)
+
+
+def _similarity(question: Question, entry: Entry, scales: Scales) -> float:
+    """The cosine of the answer to the nearest model answer; 0 for an unparsed one."""
+    given, *models = scales.vectors([entry.text or "", *question.answers])
+    return max((float(np.dot(given, model)) for model in models), default=0.0)

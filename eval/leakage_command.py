@@ -11,10 +11,10 @@ from dataclasses import asdict
 from rich.console import Console
 
 from eval.cells import Table, percent
-from eval.leakage import Leak, leaks
 from eval.rag import add_exam_arguments, chosen, exam_of, settings_of
 from eval.report import print_table
 from rag.index import Index
+from rag.leakage import Leak, leaks
 
 _SHOWN = 20
 

@@ -9,17 +9,19 @@ from dataclasses import dataclass, field, replace
 
 from configs.evaluation import ArmName
 from corpora.records import Question
-from eval.arms import Judgements, distractors, placebo
+from eval.arms import placebo
 from eval.items import Item, Outcome, Rotations, traits_of
 from eval.journal import Entry, Journal, answer_key, entry_of
-from eval.judge import Terms, item_digest, outcome_of, shows_any, too_long
+from eval.judge import Scales, outcome_of, shows_any, too_long
 from eval.triage import with_causes
 from rag.answer import answer
 from rag.gate import Case, Decision, Gate
 from rag.gate_features import NOTHING_FOUND, Found, Probe, features_of
-from rag.pipeline import Pipeline, query_of
+from rag.judgements import Judgements, distractors
+from rag.pipeline import Pipeline
 from rag.prompt import PromptTooLongError
-from rag.reader import Prompt
+from rag.query import with_choices
+from rag.reader import Prompt, item_digest
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,7 +35,7 @@ class Plan:
     judgements: Judgements
     gate: Gate | None  # None without a gated arm
     probe: Probe | None  # None without an index
-    terms: Terms
+    scales: Scales
     chunk: int  # questions asked at once
     seed: int  # of the placebo
     permute: bool  # every cyclic order of the choices
@@ -189,7 +191,7 @@ class Asker:
         if self._plan.gate is None or self._plan.probe is None or not self._plan.gate.asks_index:
             return NOTHING_FOUND
         started = time.perf_counter()
-        found = self._plan.probe.ask(query_of(question))
+        found = self._plan.probe.ask(with_choices(question))
         self.costs.search_seconds += time.perf_counter() - started
         return found
 
@@ -210,7 +212,7 @@ class Asker:
     def _outcome(self, draft: _Draft, arm: ArmName) -> Outcome:
         if arm not in draft.entries:
             return too_long(arm)
-        outcome = outcome_of(draft.question, arm, draft.entries[arm], terms=self._plan.terms)
+        outcome = outcome_of(draft.question, arm, draft.entries[arm], scales=self._plan.scales)
         judged = self._plan.judgements.of(draft.question)
         if judged:
             offered = draft.offered.get(arm, [passage.passage_id for passage in draft.prompts[arm].passages])

@@ -16,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from configs.errors import UserError
 from configs.evaluation import ArmName
 from configs.schema import ROOT
+from corpora.writing import write_text
 from eval.gate_report import GateReport
 from eval.positions import Positions
 from eval.summary import ArmScore, Comparison, Group
 from eval.triage import HitTable, Share
-from eval.writing import write_text
 
 NAME = "record.json"
 _PACKAGES = ("numpy", "pydantic", "kiwipiepy", "kiwipiepy_model", "scikit-learn", "torch", "transformers", "peft")

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from configs.evaluation import ArmName
+from corpora.writing import replaced, write_text
 from eval.cells import Table
 from eval.details import facts
 from eval.items import Item, Outcome, Traits, read_items
@@ -22,7 +23,6 @@ from eval.plots import plots
 from eval.record import RunRecord, write_record
 from eval.summary import Accuracy, Comparison
 from eval.tables import arms_table, comparisons_table, subjects_table, tables, triage_table
-from eval.writing import replaced, write_text
 
 _MAIN: tuple[ArmName, ...] = ("closed", "retrieved", "gated")  # in the terminal's width
 _PAGE = Path(__file__).resolve().parent / "templates" / "report.html"

@@ -5,35 +5,37 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
 from tqdm import tqdm
 
+from configs.dense import EncoderSettings
 from configs.evaluation import ArmName
 from configs.schema import Settings
 from corpora.exams import load_qrels
-from corpora.files import fingerprint
 from corpora.records import Question
-from eval.arms import Judgements, arms_for, judgements_from_qrels, judgements_from_quotes
+from eval.arms import arms_for
 from eval.gate_report import gate_report
 from eval.items import Item, write_items
 from eval.journal import Journal
-from eval.judge import Terms, item_digest
-from eval.leakage import leaked_items
+from eval.judge import Scales
 from eval.positions import positions
 from eval.predict import Asker, Costs, Plan
 from eval.record import Cost, Digests, RunRecord, peak_memory, this_machine, tokens_added
 from eval.summary import ArmScore, Dice, arm_score, arms_of, comparisons, groups
 from eval.triage import hit_table, shares
 from eval.verdict import verdict, warnings
+from index_build.encoder import encoder_for
 from index_build.terms import Analyser
-from rag.gate import Circumstances, Gate, gate_for
+from rag.circumstances import circumstances
+from rag.gate import Gate, gate_for
 from rag.gate_features import Probe
-from rag.hybrid import TUNED
-from rag.index import Index
+from rag.judgements import Judgements, judgements_from_qrels, judgements_from_quotes
+from rag.leakage import leaked_items
 from rag.pipeline import Pipeline, open_pipeline
-from rag.reader import Identity, digest_of
+from rag.reader import Identity, digest_of, item_digest
 
 JOURNAL = "journal.jsonl"
 
@@ -90,27 +92,6 @@ def ask(request: Request, pipeline: Pipeline | None = None, *, gate: Gate | None
     return Asked(items, plan, asker.costs, time.perf_counter() - started, digests)
 
 
-def index_digest(index: Index) -> str:
-    """The digest of everything an index holds."""
-    return digest_of({name: stored.digest for name, stored in index.manifest.files.items()})
-
-
-def circumstances(pipeline: Pipeline) -> Circumstances:
-    """What a fitted gate belongs to."""
-    return Circumstances(
-        index=index_digest(pipeline.library.index) if pipeline.library is not None else "",
-        reader=pipeline.reader.identity.digest,
-        retrieval=_retrieval_digest(pipeline),
-    )
-
-
-def _retrieval_digest(pipeline: Pipeline) -> str:
-    """The digest of how passages are found and shown: all of `rag` but paths, reader and gate, and tuned fusion."""
-    facts = pipeline.settings.model_dump(mode="json", exclude={"index", "reader", "gate"})
-    tuned = pipeline.library.index.path / TUNED if pipeline.library is not None else None
-    return digest_of({**facts, "tuned": fingerprint(tuned) if tuned is not None and tuned.is_file() else ""})
-
-
 def plan_for(request: Request, pipeline: Pipeline, gate: Gate | None = None) -> tuple[Plan, Digests]:
     """What is asked and how, and the digests of what that depends on; gate: as in `ask`."""
     settings, library = request.settings, pipeline.library
@@ -128,7 +109,7 @@ def plan_for(request: Request, pipeline: Pipeline, gate: Gate | None = None) -> 
         judgements=judgements,
         gate=(gate or gate_for(settings.rag.gate, here)) if "gated" in arms else None,
         probe=Probe(library.index, settings.rag.lexical) if library is not None and "gated" in arms else None,
-        terms=_terms(pipeline),
+        scales=_scales(pipeline),
         chunk=settings.eval.chunk,
         seed=settings.eval.seed,
         permute=request.permute,
@@ -148,16 +129,19 @@ def _judgements(request: Request, pipeline: Pipeline) -> Judgements:
     return judgements_from_quotes(request.questions, store)
 
 
-def _terms(pipeline: Pipeline) -> Terms:
-    """Morphemes of a text by the index's analyser, or by a plain one closed book; loaded with the first essay."""
-    made: list[Analyser] = []
+def _scales(pipeline: Pipeline) -> Scales:
+    """Morphemes by the index's analyser, or by a plain one closed book, and vectors; loaded with the first essay."""
 
-    def terms(text: str) -> Sequence[str]:
-        if not made:
-            made.append(pipeline.library.index.analyser if pipeline.library is not None else Analyser())
-        return list(made[0].terms(text))
+    @cache
+    def analyser() -> Analyser:
+        return pipeline.library.index.analyser if pipeline.library is not None else Analyser()
 
-    return terms
+    # not the index's encoder: figures of different indexes stay comparable
+    encoder = cache(lambda: encoder_for(EncoderSettings()))
+    return Scales(
+        terms=lambda text: list(analyser().terms(text)),
+        vectors=lambda texts: encoder().encode_passages(texts),
+    )
 
 
 def _record(request: Request, asked: Asked) -> RunRecord:

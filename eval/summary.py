@@ -56,6 +56,8 @@ class ArmScore:
     seconds: float  # of the reader, in all
     calibration: tuple[Bin, ...]
     calibration_error: float | None
+    silent: int = 0  # of the unparsed: the reader wrote nothing at all
+    similarity: float | None = None  # mean over essays; weak: it measures the subject, not what is said of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,8 @@ def arm_score(items: Sequence[Item], arm: ArmName) -> ArmScore:
         seconds=fsum(outcome.seconds for outcome in outcomes),
         calibration=bins,
         calibration_error=calibration_error(bins) if bins else None,
+        silent=sum(outcome.answer is None and not outcome.output_tokens for _, outcome in judged),
+        similarity=_mean([outcome.similarity for outcome in essays if outcome.similarity is not None]),
     )
 
 

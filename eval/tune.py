@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from rich.console import Console
@@ -82,6 +83,8 @@ def candidates(task: Task, index: Index, settings: Settings) -> dict[str, Rankin
 def ways(base: FusionSettings) -> list[FusionSettings]:
     """The fusions that are tried; the first is lexical search alone."""
     tried = [base.model_copy(update={"method": "convex", "dense_weight": weight}) for weight in _WEIGHTS]
+    for sure, weight in product((0.4, 0.5, 0.6, 0.7, 0.8), (0.4, 0.6, 0.8)):
+        tried.append(base.model_copy(update={"method": "gated", "dense_weight": weight, "sure": sure}))
     for method, weights in (("rrf", (0.1, 0.2, 0.3, 0.5)), ("distribution", (0.1, 0.2, 0.3, 0.5))):
         for rrf_k in (10, 60) if method == "rrf" else (base.rrf_k,):
             for weight in weights:
@@ -113,13 +116,21 @@ def chosen(found: Sequence[Trial]) -> Trial:
 
 def _row(trial: Trial) -> dict[str, object]:
     fusion = trial.fusion
-    name = {"method": fusion.method, "dense_weight": fusion.dense_weight, "rrf_k": fusion.rrf_k}
+    name = {"method": fusion.method, "dense_weight": fusion.dense_weight, "rrf_k": fusion.rrf_k, "sure": fusion.sure}
     return {**name, _MEASURE: trial.mean, "delta": trial.delta, "ci95": [trial.low, trial.high]}
 
 
 def _print(found: Sequence[Trial], best: Trial, *, where: str, path: Path) -> None:
     table = Table(
-        "method", "dense weight", "rrf k", _MEASURE, "against lexical", "95 % interval", title=where, show_edge=False
+        "method",
+        "dense weight",
+        "rrf k",
+        "sure",
+        _MEASURE,
+        "against lexical",
+        "95 % interval",
+        title=where,
+        show_edge=False,
     )
     for trial in found:
         fusion = trial.fusion
@@ -127,6 +138,7 @@ def _print(found: Sequence[Trial], best: Trial, *, where: str, path: Path) -> No
             ("* " if trial is best else "") + fusion.method,
             f"{fusion.dense_weight:.2f}",
             str(fusion.rrf_k) if fusion.method == "rrf" else "",
+            f"{fusion.sure:.1f}" if fusion.method == "gated" else "",
             f"{trial.mean:.4f}",
             f"{trial.delta:+.4f}",
             f"{trial.low:+.4f} .. {trial.high:+.4f}",

@@ -59,7 +59,8 @@ def warnings(arms: Mapping[ArmName, ArmScore], compared: Sequence[Comparison]) -
         if score.n and score.unparsed / score.n > 0.05:
             found.append(
                 f"Arm {arm}: {score.unparsed} of {score.n} answers could not be parsed"
-                f" ({_percent(score.unparsed / score.n)}); they count as wrong, so its accuracy measures form too."
+                f" ({_percent(score.unparsed / score.n)}), {score.silent} of them because the reader wrote"
+                " nothing; they count as wrong, so its accuracy measures form too."
             )
     main = _find(compared, "closed", "retrieved")
     if main is not None and 0 < main.fixed + main.broken < 10:

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -19,6 +20,7 @@ from configs.reader import Channel
 from corpora.normalize import normalize
 from corpora.records import Question
 from rag.answer import probabilities, written
+from rag.effects import effects
 from rag.pipeline import Answered, Pipeline, open_pipeline
 from rag.reader import Evidence, Generation
 
@@ -33,18 +35,20 @@ def main_ask(argv: list[str]) -> int:
     overrides += [f"rag.index={args.index}"] if args.index else []
     overrides += [f"rag.channel={args.channel}"] if args.channel else []
     settings = load(args.config, overrides)
-    question = _question(args)
+    question = question_from(args.question, choices=args.choice, paragraph=args.paragraph, box=args.box)
     pipeline = open_pipeline(settings.rag, with_index=args.rag)
     started = time.perf_counter()
-    if args.rag and not question.choices and not args.json:
+    if args.rag and not question.choices and not args.json and not args.effects:
         return _print_written(pipeline, question)
     with_passages = pipeline.ask([question], with_passages=True)[0] if args.rag else None
     # the difference that passages make is shown for choices, where both cost next to nothing
     is_compared = bool(question.choices) or not args.rag
     without = pipeline.ask([question], with_passages=False)[0] if is_compared else None
     seconds = time.perf_counter() - started
+    each = _without_each(pipeline, with_passages) if args.effects else []
     if args.json:
-        print(json.dumps(_as_json(pipeline, question, with_passages, without, seconds=seconds), ensure_ascii=False))
+        found = _as_json(pipeline, question, with_passages, without, seconds=seconds)
+        print(json.dumps({**found, "effects": each} if args.effects else found, ensure_ascii=False))
         return 0
     console = _console()
     for title, answered in (("with passages", with_passages), ("without passages", without)):
@@ -54,7 +58,20 @@ def main_ask(argv: list[str]) -> int:
         _print_choices(console, question, with_passages, without)
     if with_passages is not None:
         _print_evidence(console, with_passages.prompt.passages, with_passages.answer.cited)
+    for one in each:
+        console.print("without", one["passage_id"], "answer", one["answer"], "effect", one["effect"], markup=False)
     return 0
+
+
+def _without_each(pipeline: Pipeline, answered: Answered | None) -> list[dict[str, object]]:
+    """The answer without each shown passage, and what the passage adds to the probability of the chosen choice."""
+    if answered is None:
+        raise UserError("--effects: there are no passages to leave out with --no-rag")
+    found = effects(pipeline, answered.question, [hit.passage_id for hit in answered.hits])
+    return [
+        {"passage_id": one.passage_id, "answer": one.answer.number or one.answer.text, "effect": one.effect}
+        for one in found.without
+    ]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--paragraph", default="", metavar="TEXT", help="the 지문 that the question is about")
     parser.add_argument("--box", default="", metavar="TEXT", help="the statements of its <보기>")
     parser.add_argument("--no-rag", action="store_false", dest="rag", help="closed book only; no index is opened")
+    parser.add_argument("--effects", action="store_true", help="ask again without each passage: what does it change?")
     parser.add_argument("--channel", choices=get_args(Channel))
     parser.add_argument("--index", type=Path, metavar="DIR", help="default: indexes/default")
     parser.add_argument("--config", type=Path, metavar="FILE", help="for a reader: configs/readers/*.yaml")
@@ -76,20 +94,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _question(args: argparse.Namespace) -> Question:
-    choices = tuple(normalize(choice).strip() for choice in args.choice)
+def question_from(text: str, *, choices: Sequence[str] = (), paragraph: str = "", box: str = "") -> Question:
+    """A question that somebody typed in, multiple choice if it has choices.
+
+    Raises UserError when the question is blank, or when the choices are too few, too many, blank or alike.
+    """
+    choices = tuple(normalize(choice).strip() for choice in choices)
     if choices and not (_FEWEST <= len(choices) <= _MOST and len(set(choices)) == len(choices) and all(choices)):
-        raise UserError(f"--choice: found {list(choices)}; expected {_FEWEST} to {_MOST} choices that differ")
-    if not args.question.strip():
+        raise UserError(f"choices: found {list(choices)}; expected {_FEWEST} to {_MOST} choices that differ")
+    if not text.strip():
         raise UserError(f"the question is empty; for example: {_EXAMPLE}")
     return Question(
         question_id="ask",
         kind="multiple_choice" if choices else "short_answer",
         subject="",
-        question=normalize(args.question).strip(),
+        question=normalize(text).strip(),
         choices=choices,
-        paragraph=normalize(args.paragraph).strip(),
-        box=normalize(args.box).strip(),
+        paragraph=normalize(paragraph).strip(),
+        box=normalize(box).strip(),
     )
 
 

@@ -21,7 +21,7 @@ def distinct(evidence: Sequence[Evidence], *, threshold: float, limit: int) -> t
     removed) stand in one passage before it.
     """
     shown: list[Evidence] = []
-    grams: list[frozenset[str]] = []
+    grams: list[set[str]] = []
     left_out: list[LeftOut] = []
     for passage in evidence:
         if len(shown) == limit:
@@ -89,8 +89,6 @@ def sentences(text: str) -> list[str]:
     return [part for part in _SENTENCE_END.split(text) if part.strip()]
 
 
-def _grams(text: str) -> frozenset[str]:
+def _grams(text: str) -> set[str]:
     letters = "".join(text.split())
-    if len(letters) <= _GRAM:
-        return frozenset({letters})
-    return frozenset(letters[start : start + _GRAM] for start in range(len(letters) - _GRAM + 1))
+    return {letters[start : start + _GRAM] for start in range(max(len(letters) - _GRAM, 0) + 1)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -15,8 +16,10 @@ from safetensors import SafetensorError
 from configs.errors import UserError
 from configs.reader import TransformersSettings
 from corpora.files import fingerprint
+from rag.embedded import check_files, located
 from rag.reader import Identity, digest_of
 
+BASE = "base.json"  # beside an adapter: the weights that it was trained on
 _SHARDS = "model.safetensors.index.json"
 _WINDOW = 4096  # where neither settings nor model say how much it reads
 
@@ -36,22 +39,59 @@ def load_model(settings: TransformersSettings) -> Loaded:
     """The model of the settings, on its device, with its adapter.
 
     Raises UserError when a folder is incomplete, the hub cannot be reached, the model brings code that may
-    not run, or the device is not there.
+    not run, the device is not there, or the adapter was trained on other weights.
     """
-    folder = Path(settings.model).expanduser()
+    source = located(settings)
+    folder = Path(source.model).expanduser()
     is_local = folder.is_dir()
     if is_local:
         check_folder(folder)
+        check_files(folder)
+    weights = weights_digest(folder) if is_local else ""
     if settings.adapter is not None:
         check_adapter(settings.adapter)
+        if is_local:
+            check_base(settings.adapter, model=settings.model, weights=weights)
     device = _device(settings)
     is_fast = settings.unsloth == "auto" and device == "cuda" and find_spec("unsloth") is not None
-    try:
-        model, tokenizer = _unsloth(settings) if is_fast else _transformers(settings, device)
-        if settings.adapter is not None:
-            from peft import PeftModel
+    model, tokenizer = _opened(source, device, is_fast=is_fast)
+    weights = weights or str(getattr(model.config, "_commit_hash", None))
+    if settings.adapter is not None:
+        check_base(settings.adapter, model=settings.model, weights=weights)
+        model = _adapted(model, settings.adapter)
+    return describe(model, tokenizer, settings, weights=weights, engine="unsloth" if is_fast else "transformers")
 
-            model = PeftModel.from_pretrained(model, str(settings.adapter))
+
+def describe(model: Any, tokenizer: Any, settings: TransformersSettings, *, weights: str, engine: str) -> Loaded:
+    """A model that is in memory, put into evaluation mode, with its identity; weights: the digest of the base's.
+
+    Raises UserError when a chat format is asked for and the model has no template.
+    """
+    model.eval()
+    is_chat = settings.format == "chat" or (settings.format == "auto" and tokenizer.chat_template is not None)
+    if is_chat and tokenizer.chat_template is None:
+        raise UserError(f"{settings.model}: has no chat template; use rag.reader.format=plain")
+    window = settings.window or getattr(model.config, "max_position_embeddings", None) or _WINDOW
+    facts = {
+        "model": settings.model,
+        "weights": weights,
+        "adapter": weights_digest(settings.adapter) if settings.adapter is not None else None,
+        "precision": settings.precision,
+        "device": model.device.type,
+        "engine": engine,
+        "format": digest_of({"template": tokenizer.chat_template}) if is_chat else "plain",
+        "thinking": settings.thinking,
+        "window": int(window),
+        "transformers": version("transformers"),
+        "torch": version("torch"),
+    }
+    return Loaded(model, tokenizer, Identity("transformers", facts), int(window), is_chat)
+
+
+def _opened(settings: TransformersSettings, device: str, *, is_fast: bool) -> tuple[Any, Any]:
+    """(model, tokenizer); what the user can mend is named."""
+    try:
+        return _unsloth(settings) if is_fast else _transformers(settings, device)
     except SafetensorError as error:
         raise UserError(f"{settings.model}: damaged weights: {error}") from None
     except OSError as error:
@@ -63,25 +103,15 @@ def load_model(settings: TransformersSettings) -> Loaded:
             f"{settings.model}: brings its own Python code; read it, then allow it to run with"
             " --set rag.reader.trust_remote_code=true"
         ) from None
-    model.eval()
-    is_chat = settings.format == "chat" or (settings.format == "auto" and tokenizer.chat_template is not None)
-    if is_chat and tokenizer.chat_template is None:
-        raise UserError(f"{settings.model}: has no chat template; use rag.reader.format=plain")
-    window = settings.window or getattr(model.config, "max_position_embeddings", None) or _WINDOW
-    facts = {
-        "model": settings.model,
-        "weights": _weights(folder) if is_local else str(getattr(model.config, "_commit_hash", None)),
-        "adapter": _weights(settings.adapter) if settings.adapter is not None else None,
-        "precision": settings.precision,
-        "device": device,
-        "engine": "unsloth" if is_fast else "transformers",
-        "format": digest_of({"template": tokenizer.chat_template}) if is_chat else "plain",
-        "thinking": settings.thinking,
-        "window": int(window),
-        "transformers": version("transformers"),
-        "torch": version("torch"),
-    }
-    return Loaded(model, tokenizer, Identity("transformers", facts), int(window), is_chat)
+
+
+def _adapted(model: Any, adapter: Path) -> Any:
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(model, str(adapter))
+    except SafetensorError as error:
+        raise UserError(f"{adapter}: damaged weights: {error}") from None
 
 
 def check_folder(folder: Path) -> None:
@@ -112,6 +142,23 @@ def check_adapter(folder: Path) -> None:
             raise UserError(f"{folder}: no LoRA adapter: no {name} here")
 
 
+def check_base(adapter: Path, *, model: str, weights: str) -> None:
+    """Raise UserError when an adapter of ours was trained on other weights than these; others' do not say."""
+    path = adapter / BASE
+    if not path.is_file():
+        return
+    try:
+        trained = json.loads(path.read_text(encoding="utf-8"))
+        name, digest = str(trained["model"]), str(trained["weights"])
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path}: damaged; train the adapter again: python -m finetune sft") from None
+    if digest != weights:
+        raise UserError(
+            f"{adapter}: trained on {name} (digest {digest:.8}), {model} has {weights:.8}; an adapter fits its own base"
+            " alone: use that one, or train on this one with python -m finetune sft"
+        )
+
+
 def _device(settings: TransformersSettings) -> str:
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise UserError("rag.reader.device=cuda: no CUDA device here; use cpu or auto")
@@ -124,8 +171,11 @@ def _dtype(settings: TransformersSettings) -> torch.dtype:
             return torch.float32
         case "fp16":
             return torch.float16
-        case "bf16" | "nf4":
+        case "bf16":
             return torch.bfloat16
+        case "nf4":  # a GPU older than Ampere computes bfloat16 in slow emulation
+            old = torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False)
+            return torch.float16 if old and settings.device != "cpu" else torch.bfloat16
 
 
 def _transformers(settings: TransformersSettings, device: str) -> tuple[Any, Any]:
@@ -142,7 +192,9 @@ def _transformers(settings: TransformersSettings, device: str) -> tuple[Any, Any
             bnb_4bit_compute_dtype=_dtype(settings),
         )
     # "auto" spreads a model over several GPUs; on one it might silently leave layers to the CPU
-    placement = "auto" if device == "cuda" and torch.cuda.device_count() > 1 else {"": device}
+    placement: Any = "auto" if device == "cuda" and torch.cuda.device_count() > 1 else {"": device}
+    if "LOCAL_RANK" in os.environ:
+        placement = None  # one of several processes that accelerate has started: it places the model
     model = AutoModelForCausalLM.from_pretrained(
         settings.model,
         dtype=_dtype(settings),
@@ -168,7 +220,7 @@ def _unsloth(settings: TransformersSettings) -> tuple[Any, Any]:
     return FastLanguageModel.for_inference(model), tokenizer
 
 
-def _weights(folder: Path) -> str:
+def weights_digest(folder: Path) -> str:
     """One digest over the weights, settings and tokenizer in a folder."""
     files = sorted(path for path in folder.iterdir() if path.suffix in {".safetensors", ".json", ".model", ".jinja"})
     return digest_of({path.name: fingerprint(path) for path in files})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from configs.errors import UserError
 from corpora.normalize import normalize
+from corpora.records import Document, Passage, pages_of
 from index_build.build import DICTIONARY
 from index_build.lexical import FieldIndex
 from index_build.manifest import check_analyser, read_manifest, repair, verify
@@ -46,6 +47,26 @@ class Index:
         """The character bigrams of a query with its spaces removed."""
         codes, _ = bigrams([_cut(query)])
         return query_terms((bigram_text(code), code) for code in codes.tolist())
+
+
+def row_of(index: Index, passage_id: str) -> int:
+    """The row of a passage. Raises UserError for an id that is not in the index."""
+    row = index.store.row(passage_id)
+    if row is None:
+        raise UserError(f"{index.path}: no passage {passage_id!r}; ids look like DOCUMENT#0, see: python -m rag search")
+    return row
+
+
+def page_of(index: Index, row: int) -> str:
+    """The page or pages of the passage in a row; see `pages_in_print`."""
+    return pages_in_print(index.store.document(row), index.store.passage(row))
+
+
+def pages_in_print(document: Document, passage: Passage) -> str:
+    """The page or pages of a passage as printed (or, where none is printed, as numbered in the file), or ""."""
+    pages = pages_of(document.pages, passage.start, len(passage.text))
+    labels = [page.label or str(page.number) for page in pages]
+    return labels[0] if len(set(labels)) == 1 else f"{labels[0]}-{labels[-1]}" if labels else ""
 
 
 def _cut(query: str) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from configs.errors import UserError
+from configs.dense import QuerySettings
 from configs.schema import RagSettings
-from corpora.records import Question, pages_of
+from corpora.records import Document, Question
 from rag.answer import answer, offered
 from rag.hits import Hit
 from rag.hybrid import retriever_for
-from rag.index import Index
+from rag.index import Index, pages_in_print, row_of
 from rag.prompt import render
+from rag.query import QueryBuilder
 from rag.reader import Answer, Evidence, Prompt, Reader
 from rag.readers import reader_for
 from rag.retrieve import Retriever
@@ -31,10 +32,15 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """An index and what searches it."""
+    """An index, what searches it, and how questions become queries."""
 
     index: Index
     retriever: Retriever
+    query: QuerySettings
+
+    def search(self, question: Question, top_k: int) -> list[Hit]:
+        """The best `top_k` passages for a question: the only way from a question to hits."""
+        return QueryBuilder(self.index, self.retriever, self.query).search(question, top_k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class Pipeline:
         """The best `top_k` passages for a question; [] without a library."""
         if self.library is None:
             return []
-        return self.library.retriever.search(query_of(question), self.settings.top_k)
+        return self.library.search(question, self.settings.top_k)
 
     def prompt(self, question: Question, passage_ids: Sequence[str]) -> Prompt:
         """The prompt that offers these passages, best first. Any arm of an evaluation is made of this."""
@@ -87,30 +93,23 @@ def open_pipeline(settings: RagSettings, *, with_index: bool, pool: Sequence[Que
     library = None
     if with_index:
         index = Index(settings.index)
-        library = Library(index, retriever_for(settings, index))
+        library = Library(index, retriever_for(settings, index), settings.query)
     return Pipeline(settings, reader_for(settings.reader), library, shots)
-
-
-def query_of(question: Question) -> str:
-    """What is searched for: question, <보기> and choices, not the 지문."""
-    return "\n".join(part for part in (question.question, question.box, *question.choices) if part)
 
 
 def evidence_of(index: Index, passage_ids: Sequence[str]) -> list[Evidence]:
     """Passages of an index as a prompt shows them. Raises UserError for an id that is not there."""
-    found = []
+    found: list[Evidence] = []
+    documents: dict[str, Document] = {}  # several passages are often of one document
     for passage_id in passage_ids:
-        row = index.store.row(passage_id)
-        if row is None:
-            raise UserError(f"{index.path}: no passage {passage_id!r}")
-        passage, document = index.store.passage(row), index.store.document(row)
-        pages = pages_of(document.pages, passage.start, len(passage.text))
-        labels = list(dict.fromkeys(page.label or str(page.number) for page in pages))
+        row = row_of(index, passage_id)
+        passage = index.store.passage(row)
+        document = documents.get(passage.doc_id) or documents.setdefault(passage.doc_id, index.store.document(row))
         found.append(
             Evidence(
                 passage_id=passage_id,
                 title=" > ".join((document.title, *passage.heading_path)),
-                page="-".join([labels[0], labels[-1]] if len(labels) > 1 else labels),
+                page=pages_in_print(document, passage),
                 text=passage.text,
             )
         )

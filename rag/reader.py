@@ -142,6 +142,17 @@ def blind(question: Question) -> Question:
     return replace(question, answer=None, answers=(), gold=())
 
 
+def item_digest(question: Question) -> str:
+    """The digest of what an item asks and what is right: runs are compared on items that agree in it."""
+    return digest_of(
+        {
+            "texts": [question.paragraph, question.box, question.question, *question.choices],
+            "answer": question.answer,
+            "answers": list(question.answers),
+        }
+    )
+
+
 def digest_of(facts: Mapping[str, object]) -> str:
     """XXH3-128 of JSON-able facts, whatever the order of their keys."""
     return xxhash.xxh3_128_hexdigest(json.dumps(facts, ensure_ascii=False, sort_keys=True).encode())

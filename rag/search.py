@@ -1,4 +1,4 @@
-"""The one-shot commands `search` and `explain`."""
+"""The one-shot command `search`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from configs import load
-from configs.errors import UserError
 from configs.schema import Settings
-from corpora.records import pages_of
 from rag.dense import DenseRetriever
 from rag.hits import Hit
 from rag.hybrid import HybridRetriever, retriever_for
-from rag.index import Index
+from rag.index import Index, page_of, row_of
 from rag.retrieve import Filter, LexicalRetriever, Retriever
 
 _SNIPPET = 160  # characters of a passage in the table
@@ -75,7 +72,7 @@ def _as_json(
     rows = []
     for hit in hits:
         parts = ranks.get(hit.passage_id, {})
-        row = _row(index, hit.passage_id)
+        row = row_of(index, hit.passage_id)
         passage, document = index.store.passage(row), index.store.document(row)
         rows.append(
             {
@@ -83,7 +80,7 @@ def _as_json(
                 "passage_id": hit.passage_id,
                 "doc_id": passage.doc_id,
                 "title": document.title,
-                "page": _page(index, row) or None,
+                "page": page_of(index, row) or None,
                 "score": hit.score,
                 "lexical_rank": parts.get("lexical"),
                 "dense_rank": parts.get("dense"),
@@ -99,10 +96,10 @@ def _print_hits(index: Index, hits: list[Hit], seconds: float) -> None:
         console.print("no passage shares a term with the query")
     table = Table("rank", "score", "passage", "where", "text", show_edge=False, pad_edge=False)
     for hit in hits:
-        row = _row(index, hit.passage_id)
+        row = row_of(index, hit.passage_id)
         passage, document = index.store.passage(row), index.store.document(row)
         where = " > ".join([document.title, *passage.heading_path])
-        page = _page(index, row)
+        page = page_of(index, row)
         text = " ".join(passage.text.split())
         table.add_row(
             str(hit.rank),
@@ -116,56 +113,8 @@ def _print_hits(index: Index, hits: list[Hit], seconds: float) -> None:
     console.print(f"{len(hits)} hits in {seconds * 1000:.1f} ms from {index.path}", highlight=False)
 
 
-def main_explain(argv: list[str]) -> int:
-    """Print what every term adds to one passage's score, as a table or as one JSON object."""
-    parser = argparse.ArgumentParser(prog="python -m rag explain", description="Why a passage has its score.")
-    parser.add_argument("query")
-    parser.add_argument("passage_id")
-    _add_common(parser)
-    args = parser.parse_args(argv)
-    settings = load(args.config, args.overrides)
-    index = Index(args.index or settings.rag.index)
-    _row(index, args.passage_id)
-    contributions = LexicalRetriever(index, settings.rag.lexical).explain(args.query, args.passage_id)
-    total = sum(part.score for part in contributions)
-    if args.json:
-        parts = [asdict(part) for part in contributions]
-        print(
-            json.dumps(
-                {"query": args.query, "passage_id": args.passage_id, "score": total, "terms": parts},
-                ensure_ascii=False,
-            )
-        )
-        return 0
-    table = Table("field", "term", "in query", "tf", "df", "idf", "length norm", "contribution", show_edge=False)
-    for part in contributions:
-        table.add_row(
-            part.field, part.term, str(part.count), str(part.tf), f"{part.df:,}",
-            f"{part.idf:.3f}", f"{part.length_norm:.3f}", f"{part.score:.3f}",
-        )  # fmt: skip
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(table)
-    console.print(f"score {total:.4f} = the sum of {len(contributions)} contributions", highlight=False)
-    return 0
-
-
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, metavar="DIR", help="default: indexes/default")
     parser.add_argument("--config", type=Path, metavar="FILE")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-
-
-def _row(index: Index, passage_id: str) -> int:
-    row = index.store.row(passage_id)
-    if row is None:
-        raise UserError(f"{index.path}: no passage {passage_id!r}; ids look like DOCUMENT#0, see: python -m rag search")
-    return row
-
-
-def _page(index: Index, row: int) -> str:
-    """The page or pages of a passage as printed (or, where none is printed, as numbered in the file), or ""."""
-    passage = index.store.passage(row)
-    pages = pages_of(index.store.document(row).pages, passage.start, len(passage.text))
-    labels = [page.label or str(page.number) for page in pages]
-    return labels[0] if len(set(labels)) == 1 else f"{labels[0]}-{labels[-1]}" if labels else ""

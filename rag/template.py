@@ -34,14 +34,14 @@ _BLANK = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """The blocks of a prompt, each with blanks like {question}."""
+    """The blocks of a prompt, as Python's format strings with blanks like {question}."""
 
     identity: str  # "base@1"
     blocks: dict[str, str]
 
     def fill(self, block: str, **values: str) -> str:
         """A block with its blanks filled; what is filled in is not searched for blanks."""
-        return _BLANK.sub(lambda match: values[match.group(1)], self.blocks[block])
+        return self.blocks[block].format_map(values)
 
 
 @cache
@@ -64,7 +64,7 @@ def load_template(path: Path) -> Template:
     for name, text in zip(parts[::2], parts[1::2], strict=True):
         if name not in _BLOCKS or name in blocks:
             raise UserError(f"{path}: block {name!r} is {'unknown' if name not in _BLOCKS else 'there twice'}")
-        blocks[name] = text.strip("\n")
+        blocks[name] = _format(text.strip("\n"))
         blanks = set(_BLANK.findall(text))
         if blanks != _BLOCKS[name]:
             raise UserError(f"{path}: block {name!r}: found blanks {sorted(blanks)}; expected {sorted(_BLOCKS[name])}")
@@ -72,3 +72,8 @@ def load_template(path: Path) -> Template:
     if missing:
         raise UserError(f"{path}: no block {missing[0]!r}")
     return Template(f"{path.stem}@{version.group(1)}", blocks)
+
+
+def _format(text: str) -> str:
+    """A block as a format string: braces that are no blank, as those of JSON, stand for themselves."""
+    return re.sub(r"\{\{(\w+)\}\}", r"{\1}", text.replace("{", "{{").replace("}", "}}"))

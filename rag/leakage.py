@@ -9,14 +9,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from configs.evaluation import LeakageSettings
-from corpora.records import Question
-from index_build.passages import PassageStore
+from corpora.records import Passage, Question
 
 _NO_LETTERS = re.compile(r"[\W_]+")
 _BLOCK = 2048  # passages hashed together
@@ -24,6 +24,18 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no power of it is lost mod
 _FILTER_BITS = 24
 
 Hashes = NDArray[np.uint64]
+
+
+class Passages(Protocol):
+    """What items are looked for in: the passages of an index, or other items made to look like some."""
+
+    def __len__(self) -> int: ...
+
+    def passage_id(self, row: int) -> str:
+        """The name of a row."""
+
+    def passage(self, row: int) -> Passage:
+        """The passage of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,7 @@ class _Runs:
     answer: Sequence[int]  # ... and its answer besides
 
 
-def leaks(questions: Sequence[Question], store: PassageStore, settings: LeakageSettings) -> list[Leak]:
+def leaks(questions: Sequence[Question], store: Passages, settings: LeakageSettings) -> list[Leak]:
     """For every question the passage that holds most of it, by hashed runs of letters; in order of the questions."""
     runs = _runs_of(questions, settings.length)
     best: dict[int, tuple[float, float, str]] = {}
@@ -67,7 +79,7 @@ def leaks(questions: Sequence[Question], store: PassageStore, settings: LeakageS
     ]
 
 
-def leaked_items(questions: Sequence[Question], store: PassageStore, settings: LeakageSettings) -> dict[str, bool]:
+def leaked_items(questions: Sequence[Question], store: Passages, settings: LeakageSettings) -> dict[str, bool]:
     """Question id -> whether it stands in the index; questions too short to tell are absent."""
     found = leaks(questions, store, settings)
     return {leak.question_id: leak.is_leaked(settings.threshold) for leak in found if leak.runs}
@@ -115,7 +127,7 @@ def _of_texts(texts: Sequence[str], length: int) -> Iterator[int]:
         yield from _hashes(_letters(text), length).tolist()
 
 
-def _shared(runs: _Runs, store: PassageStore, length: int) -> Iterator[tuple[str, Mapping[int, tuple[int, int]]]]:
+def _shared(runs: _Runs, store: Passages, length: int) -> Iterator[tuple[str, Mapping[int, tuple[int, int]]]]:
     """(passage id, item row -> (runs of its question, of its answer alone)) of passages that share any."""
     if not len(runs.hashes):
         return
