@@ -65,6 +65,9 @@ def _resolved(tree: dict[str, object], folder: Path) -> dict[str, object]:
             "user_dictionary",
             "tokenizer",
             "adapter",
+            "qrels",
+            "reasoning",
+            "weak",
         }:
             return str((folder / Path(value).expanduser()).resolve())
         return value

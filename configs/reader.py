@@ -47,7 +47,7 @@ class TransformersSettings(Strict):
     """A causal language model on this machine."""
 
     kind: Literal["transformers"]
-    model: str = Field(min_length=1, description="a folder, or a model's name on the hub")
+    model: str = Field(min_length=1, description="embedded, a folder, or a model's name on the hub")
     revision: str | None = Field(None, description="of a hub model; a commit keeps results repeatable")
     adapter: Path | None = Field(None, description="a LoRA adapter's folder")
     precision: Literal["bf16", "fp16", "fp32", "nf4"] = Field("bf16", description="nf4: 4-bit, double quantisation")

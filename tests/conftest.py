@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from configs.schema import CorporaSettings, IndexBuildSettings, Settings, SourceSettings
+from configs.schema import CorporaSettings, IndexBuildSettings, RagSettings, Settings, SourceSettings
 from index_build.build import build
+from rag.hybrid import retriever_for
 from rag.index import Index
+from rag.pipeline import Library
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test needs a model hub, and asking one for nothing takes minutes
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT.parent / "shared" / "data"
@@ -69,3 +74,18 @@ def sample_index(tmp_path_factory: pytest.TempPathFactory) -> Index:
     out = tmp_path_factory.mktemp("sample") / "index"
     build(settings_for(SourceSettings(kind="sample"), out), Silence())
     return Index(out)
+
+
+@pytest.fixture(scope="session")
+def little_world(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    """The nine documents of `tests.training_world`, indexed."""
+    from tests.training_world import little_index
+
+    return little_index(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="session")
+def little_library(little_world: Index) -> Library:
+    """Its index, with lexical search."""
+    settings = RagSettings()
+    return Library(little_world, retriever_for(settings, little_world), settings.query)

@@ -23,13 +23,14 @@ from configs.schema import Settings
 from corpora.exams import load_exam
 from corpora.records import Gold, Question
 from corpora.sample import EXAM
-from eval.arms import Judgements, arms_for, distractors, judgements_from_qrels, judgements_from_quotes, placebo
+from eval.arms import arms_for, placebo
 from eval.items import Item, read_items
 from eval.predict import rotated, unrotated
 from eval.record import read_record
 from eval.run import JOURNAL, Request, ask, evaluate
 from rag.hits import rank
 from rag.index import Index
+from rag.judgements import Judgements, distractors, judgements_from_qrels, judgements_from_quotes
 from rag.pipeline import Library, Pipeline, evidence_of
 from rag.reader import Prompt
 from rag.reader_scripted import ScriptedReader
@@ -116,7 +117,7 @@ def request(
 def opened(index: Index, asked: Request) -> Pipeline:
     """The request's path over an index that is open already, so that Kiwi is loaded once for all tests."""
     rag = asked.settings.rag
-    library = Library(index, LexicalRetriever(index, rag.lexical))
+    library = Library(index, LexicalRetriever(index, rag.lexical), rag.query)
     return Pipeline(rag, reader_for(rag.reader), library, Shots((), rag.prompt.shots))
 
 

@@ -75,3 +75,14 @@ def test_an_answer_that_cannot_be_parsed_is_shown_as_such(capsys: pytest.Capture
 def test_what_cannot_be_asked_is_one_line(arguments: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said):
         main_ask(arguments)
+
+
+def test_leaving_a_passage_out_tells_what_it_does_to_the_chosen_choice(
+    sample_index: Index, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = _json(capsys, QUESTION, *CHOICES, "--index", str(sample_index.path), "--effects")
+    shown = [row["passage_id"] for row in found["with_passages"]["passages"]]
+    assert [one["passage_id"] for one in found["effects"]] == shown
+    assert any(one["effect"] != 0 for one in found["effects"])
+    with pytest.raises(UserError, match="no passages to leave out"):
+        main_ask([QUESTION, *CHOICES, "--no-rag", "--effects"])

@@ -12,7 +12,7 @@ from configs import Settings, UserError, load
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONFIGS)))
 def test_every_settings_file_is_valid_and_holds_only_differences(path: Path) -> None:
     assert load(path) != Settings()
     assert yaml.safe_load(path.read_text(encoding="utf-8"))

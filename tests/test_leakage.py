@@ -13,10 +13,10 @@ from configs.schema import SourceSettings
 from corpora.exams import load_exam
 from corpora.records import Question
 from corpora.sample import EXAM
-from eval.leakage import leaked_items, leaks
 from eval.leakage_command import main_leakage
 from index_build.build import build
 from rag.index import Index
+from rag.leakage import leaked_items, leaks
 from tests.conftest import Silence, settings_for, write_jsonl
 
 ASKED = "조선 후기에 광해군이 경기도에서 처음으로 실시한 공납 제도의 이름은 무엇인가?"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
+from string import ascii_letters
 
 import pytest
 from hypothesis import given
@@ -100,6 +102,12 @@ def test_passages_fit_the_budget_and_the_question_is_never_cut(texts: list[str],
         assert whole.startswith(passage.text)
         assert passage.is_cut == (passage.text != whole)
         assert passage.text in prompt.text
+
+
+@given(st.text("가각AZaz 1\n[\ud800🙂", max_size=40))
+def test_the_estimate_takes_three_latin_letters_for_one_token(text: str) -> None:
+    narrow = sum(char in f"{ascii_letters} " for char in text)
+    assert WIDE.count(text) == len(text) - narrow + ceil(narrow / 3)
 
 
 def test_a_passage_is_shortened_at_a_sentences_end() -> None:

@@ -7,10 +7,11 @@ from typing import get_args
 import pytest
 
 from configs.dense import Builder, QuerySettings
-from configs.schema import LexicalSettings
+from configs.schema import LexicalSettings, RagSettings
 from corpora.records import Question
 from rag.hits import Hit
 from rag.index import Index
+from rag.pipeline import Library
 from rag.query import QueryBuilder, is_masked, stem_of, with_choices
 from rag.retrieve import LexicalRetriever
 
@@ -44,6 +45,15 @@ def test_question_and_choices_are_joined_and_the_paragraph_is_not(sample_index: 
     assert heard.queries == [stem_of(ITEM), with_choices(ITEM)]
     assert stem_of(ITEM) == f"{ITEM.question}\n{ITEM.box}"
     assert ITEM.paragraph not in with_choices(ITEM)
+
+
+def test_the_path_searches_with_the_builder_of_the_settings(sample_index: Index) -> None:
+    heard = Heard()
+    settings = RagSettings()
+    assert settings.query.builder == "choices"
+    Library(sample_index, heard, settings.query).search(ITEM, 5)
+    Library(sample_index, heard, QuerySettings(builder="question")).search(ITEM, 5)
+    assert heard.queries == [with_choices(ITEM), stem_of(ITEM)]
 
 
 def test_each_choice_is_searched_and_a_passage_found_for_two_comes_first(sample_index: Index) -> None:

@@ -104,8 +104,8 @@ def test_the_whole_path_answers_the_bundled_exam_better_with_passages(
 ) -> None:
     items = [item for item in load_exam(sample.EXAM) if item.kind == "multiple_choice" and item.split == "train"][:120]
     settings = RagSettings()
-    retriever = LexicalRetriever(sample_index, settings.lexical)
-    pipeline = Pipeline(settings, solver, Library(sample_index, retriever), Shots((), settings.prompt.shots))
+    library = Library(sample_index, LexicalRetriever(sample_index, settings.lexical), settings.query)
+    pipeline = Pipeline(settings, solver, library, Shots((), settings.prompt.shots))
     correct = [
         sum(one.answer.number == one.question.answer for one in pipeline.ask(items, with_passages=with_passages))
         for with_passages in (True, False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,10 +150,12 @@ def test_an_arm_below_chance_raises_an_alarm_and_one_at_chance_does_not() -> Non
 
 
 def test_unparsed_answers_count_as_wrong_and_are_warned_of() -> None:
-    items = [item(f"q{n}", outcome("closed", right=n >= 10, answer=None if n < 10 else "1")) for n in range(40)]
-    score = arm_score(items, "closed")
-    assert (score.n, score.unparsed, score.accuracy) == (40, 10, 0.75)
-    assert "10 of 40 answers could not be parsed" in " ".join(warnings({"closed": score}, []))
+    outcomes = [outcome("closed", right=n >= 10, answer=None if n < 10 else "1") for n in range(40)]
+    outcomes[:4] = [replace(one, output_tokens=3) for one in outcomes[:4]]
+    score = arm_score([item(f"q{n}", one) for n, one in enumerate(outcomes)], "closed")
+    assert (score.n, score.unparsed, score.silent, score.accuracy) == (40, 10, 6, 0.75)
+    said = " ".join(warnings({"closed": score}, []))
+    assert "10 of 40 answers could not be parsed (25.0 %), 6 of them because the reader wrote nothing" in said
 
 
 def test_groups_count_every_item_once_and_their_flips_add_up() -> None:

@@ -1,0 +1,85 @@
+"""The embedded reader's tokenizer: byte-level BPE for Korean, with the frame of our prompts as tokens of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from configs.reader_training import ReaderModelSettings
+from rag.template import bundled
+
+PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+MOST_CHOICES = 10
+_ROLES = 500  # times that the words of the chat format are seen, so that they become tokens
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{% if message.role == 'assistant' %}"
+    "{% generation %}{{ message.content }}<|im_end|>{% endgeneration %}\n"
+    "{% else %}{{ message.content }}<|im_end|>\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+# words take the space before them, digits stand alone, line ends are never joined to what follows
+_PIECES = r"[^\S\r\n]{2,}| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|[\r\n]+|\s"
+
+
+def frame() -> dict[str, str]:
+    """Name -> text of the parts of a prompt that are the same in all: "question", "choice 2", "ask 4" ...
+
+    As single tokens they are cheap to read and cannot be taken for anything else. A choice's token ends before
+    the space, so that its first word is cut into tokens as it is in the middle of a sentence.
+    """
+    template = bundled("base")
+    parts = {name: template.blocks[name].split("{")[0] for name in ("passages", "paragraph", "question", "box")}
+    labels = [str(number) for number in range(1, MOST_CHOICES + 1)]
+    choice = {label: template.fill("choice", label=label, text="").rstrip() for label in labels}
+    parts["choice 1"] = "\n\n" + template.blocks["choices"].split("{")[0] + choice["1"]
+    parts |= {f"choice {label}": "\n" + choice[label] for label in labels[1:]}
+    for count in range(2, MOST_CHOICES + 1):
+        parts[f"ask {count}"] = "\n\n" + template.fill("multiple_choice", labels=", ".join(labels[:count]))
+    parts["ask"] = "\n\n" + template.blocks["short_answer"]
+    return parts
+
+
+def train_tokenizer(texts: Sequence[str], settings: ReaderModelSettings) -> Tokenizer:
+    """A tokenizer of exactly the wanted size, if the texts give as many merges. Same texts, same tokenizer."""
+    added = list(dict.fromkeys(frame().values()))
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_PIECES), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=settings.vocabulary - len(added),
+        special_tokens=[PAD, START, END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    roles = ["system\nuser\nassistant\n" + bundled("base").blocks["system"]] * _ROLES
+    tokenizer.train_from_iterator([*texts, *roles], trainer)
+    tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in added])
+    return tokenizer
+
+
+def as_pretrained(tokenizer: Tokenizer, settings: ReaderModelSettings) -> Any:
+    """The tokenizer as transformers wants it, with the chat template."""
+    from transformers import PreTrainedTokenizerFast
+
+    fast: Any = PreTrainedTokenizerFast
+    wrapped = fast(
+        tokenizer_object=tokenizer,
+        eos_token=END,
+        pad_token=PAD,
+        additional_special_tokens=[START],
+        model_max_length=settings.window,
+        clean_up_tokenization_spaces=False,
+        padding_side="left",
+    )
+    wrapped.chat_template = CHAT_TEMPLATE
+    return wrapped
