@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from index_build.dedup import PERMUTATIONS, signature
 from index_build.documents import context_of, read_batch, read_digests
+from index_build.stored import map_batch, write_batch
 from index_build.terms import Analyser, Analysis
 
 _SCHEMA = pa.schema(
@@ -68,12 +68,9 @@ class Analyses:
         """Take in a file of analyses, once; delete it when its bytes are not what its name says."""
         if path in self._files:
             return
-        mapped = pa.memory_map(str(path)) if path.stat().st_size else None
-        if mapped is None or xxhash.xxh3_128_hexdigest(mapped.read_buffer()) != path.stem:
-            path.unlink()
+        batch = map_batch(path)
+        if batch is None:
             return
-        mapped.seek(0)
-        batch = pa.ipc.open_file(mapped).get_batch(0)
         number = len(self._segments)
         self._segments.append(_segment(batch))
         self._files[path] = None
@@ -184,14 +181,7 @@ def _analyse(batch: Path, rows: Sequence[int], folder: Path, user_dictionary: Pa
     ]
     flat = pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate(signatures)), PERMUTATIONS)
     columns = [pa.array(digests, pa.binary(16)), *lists, flat]
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, _SCHEMA) as writer:
-        writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
-    contents = sink.getvalue()
-    path = folder / f"{xxhash.xxh3_128_hexdigest(contents)}.arrow"
-    temporary = folder / f".{path.name}.{os.getpid()}"
-    temporary.write_bytes(contents)
-    return temporary.replace(path)
+    return write_batch(pa.record_batch(columns, schema=_SCHEMA), folder)
 
 
 def _lists(arrays: list[NDArray[np.generic]], kind: pa.DataType) -> pa.ListArray:

@@ -6,7 +6,6 @@ few documents more cost a few parts and one joining.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from index_build.chunk import Span, measure_for, split
 from index_build.documents import Row, context_of, read_batch
 from index_build.lexical import FIELDS, Field, FieldPart, counted
 from index_build.passages import PASSAGES
+from index_build.stored import map_batch, open_batch, write_batch
 from index_build.terms import Analysis, bigrams
 
 # any change to how passages are cut, or to what a part holds, must raise this: parts made before are then not used
@@ -82,13 +82,8 @@ class PartCache:
     def get(self, key: str) -> Part | None:
         """A part made before; None where there is none. A file that is not whole is deleted."""
         path = self._files.get(key)
-        if path is None:
-            return None
-        mapped = pa.memory_map(str(path)) if path.stat().st_size else None
-        if mapped is None or xxhash.xxh3_128_hexdigest(mapped.read_buffer()) != path.stem.partition("-")[2]:
-            path.unlink()
-            return None
-        return _read(mapped)
+        batch = map_batch(path, prefix=f"{key}-") if path is not None else None
+        return _read(batch) if batch is not None else None
 
 
 def make_parts(pool: Executor, tasks: Sequence[Task], cache: PartCache) -> Iterator[Part]:
@@ -98,12 +93,10 @@ def make_parts(pool: Executor, tasks: Sequence[Task], cache: PartCache) -> Itera
         key = cache.key(task)
         made.append(cache.get(key) or pool.submit(_make, task, key, cache.folder))
     for part in made:
-        yield part if isinstance(part, Part) else _read(pa.memory_map(str(part.result())))
+        yield part if isinstance(part, Part) else _read(open_batch(part.result()))
 
 
-def _read(mapped: pa.MemoryMappedFile) -> Part:
-    mapped.seek(0)
-    batch = pa.ipc.open_file(mapped).get_batch(0)
+def _read(batch: pa.RecordBatch) -> Part:
     arrays = {name: batch.column(name).values.to_numpy() for name in _SCHEMA.names[1:]}
     return Part(
         pa.RecordBatch.from_struct_array(batch.column("passages").values),
@@ -124,14 +117,7 @@ def _make(task: Task, key: str, folder: Path) -> Path:
     values = [passages.to_struct_array()]
     values += [pa.array(getattr(fields[field], name), kind) for field in FIELDS for name, kind in _ARRAYS.items()]
     columns = [pa.ListArray.from_arrays(pa.array([0, len(array)], pa.int32()), array) for array in values]
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, _SCHEMA) as writer:
-        writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
-    contents = sink.getvalue()
-    path = folder / f"{key}-{xxhash.xxh3_128_hexdigest(contents)}.arrow"
-    temporary = folder / f".{path.name}.{os.getpid()}"
-    temporary.write_bytes(contents)
-    return temporary.replace(path)
+    return write_batch(pa.record_batch(columns, schema=_SCHEMA), folder, prefix=f"{key}-")
 
 
 def assemble(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from configs.errors import UserError
 from index_build.encoder import USE_EMBEDDED, Encoder, Vectors
+from index_build.stored import map_batch, write_batch
 
 _FIELDS = ("digest", "vector", "parts")
 _FORMAT = "2"  # of the files; another one is another folder
@@ -64,22 +64,12 @@ class VectorCache:
             pa.array(parts, pa.int32()),
         ]
         batch = pa.record_batch(columns, names=list(_FIELDS))
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_file(sink, batch.schema) as writer:
-            writer.write_batch(batch)
-        contents = sink.getvalue()
-        path = self._folder / f"{xxhash.xxh3_128_hexdigest(contents)}.feather"
-        temporary = self._folder / f".{path.name}.{os.getpid()}"
-        temporary.write_bytes(contents)
-        self._take(temporary.replace(path))
+        self._take(write_batch(batch, self._folder, suffix=".feather"))
 
     def _take(self, path: Path) -> None:
-        mapped = pa.memory_map(str(path)) if path.stat().st_size else None
-        if mapped is None or xxhash.xxh3_128_hexdigest(mapped.read_buffer()) != path.stem:
-            path.unlink()
+        batch = map_batch(path)
+        if batch is None:
             return
-        mapped.seek(0)
-        batch = pa.ipc.open_file(mapped).get_batch(0)
         vectors = np.frombuffer(batch.column("vector").buffers()[1], dtype=np.float16)
         vectors = vectors[: batch.num_rows * self._dimensions].reshape(batch.num_rows, self._dimensions)
         for row, digest in enumerate(batch.column("digest").to_pylist()):
