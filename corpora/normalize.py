@@ -11,11 +11,13 @@ _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b-\u200f\
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x85]")
-_SUSPECT = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff\ud800-\udfff]"
-)
 # halfwidth jamo compose only after they have become conjoining ones; NFC leaves them apart
 _HALFWIDTH_JAMO = re.compile(r"[\uffa0-\uffdc]+")
+# any of the above: most text has none, and is looked through once
+_SUSPECT = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000"
+    r"\ufeff\uffa0-\uffdc\ud800-\udfff]"
+)
 
 
 def normalize(text: str) -> str:
@@ -30,7 +32,6 @@ def normalize(text: str) -> str:
         text = _INVISIBLE.sub("", text)
         text = _SPACES.sub(" ", text)
         text = _SURROGATE.sub("\ufffd", text)
-    if _HALFWIDTH_JAMO.search(text):
         text = _HALFWIDTH_JAMO.sub(lambda match: _widen(match.group()), text)
     return unicodedata.normalize("NFC", text)
 

@@ -75,19 +75,23 @@ def read(path: Path, *, source: str, licence: str) -> Iterator[Document | Skippe
 def outline_of(marked: str) -> Outline:
     """Text with `== 제목 ==` heading lines as an outline, without the sections that only cite and link."""
     outline = Outline()
+    plain: list[str] = []  # lines since the last heading
     left_out_below = 0  # level of the apparatus heading that we are under, 0 = none
     for line in marked.split("\n"):
         match = _HEADING.fullmatch(line.strip()) if line.lstrip().startswith("=") else None
         if match is None:
             if not left_out_below:
-                outline.add(line)
+                plain.append(line)
             continue
         level = max(len(match[1]) - 1, 1)
         if left_out_below and level > left_out_below:
             continue
         left_out_below = level if match[2] in _APPARATUS else 0
         if not left_out_below:
+            outline.add("\n".join(plain))
+            plain.clear()
             outline.head(match[2], level)
+    outline.add("\n".join(plain))
     return outline
 
 

@@ -21,6 +21,7 @@ from configs.errors import run_command
 from configs.schema import Settings
 from corpora.sources import parse_source
 from index_build.build import Built, build
+from index_build.workers import collect_seldom
 
 
 class Bars:
@@ -68,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     settings = _changed(load(args.config, args.overrides), args)
     started = time.perf_counter()
+    collect_seldom()
     bars = Bars()
     try:
         built = build(settings, bars)

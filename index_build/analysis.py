@@ -15,7 +15,7 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from index_build.dedup import PERMUTATIONS, signature
+from index_build.dedup import PERMUTATIONS, SIGNATURES_VERSION, signatures
 from index_build.documents import context_of, read_batch, read_digests
 from index_build.stored import map_batch, write_batch
 from index_build.terms import Analyser, Analysis
@@ -98,7 +98,8 @@ class AnalysisCache(Analyses):
 
     def __init__(self, root: Path, identity: dict[str, str]) -> None:
         super().__init__()
-        name = xxhash.xxh3_64_hexdigest(json.dumps(identity, sort_keys=True).encode())
+        facts = identity | {"signatures": str(SIGNATURES_VERSION)}
+        name = xxhash.xxh3_64_hexdigest(json.dumps(facts, sort_keys=True).encode())
         self.folder = root / "analysis" / name
         self.folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(self.folder.glob("*.arrow")):
@@ -169,17 +170,17 @@ def _analyse(batch: Path, rows: Sequence[int], folder: Path, user_dictionary: Pa
     """In a worker: analyse some documents of a batch and write them as one cache file."""
     analyser = _analyser(user_dictionary)
     documents = read_batch(batch)
-    digests, analyses, signatures = [], [], []
+    digests, texts, analyses = [], [], []
     for number in rows:
         document = documents[number].document
         digests.append(documents[number].digest)
+        texts.append(document.text)
         analyses.append(analyser.analyse(document.text, context_of(document)))
-        signatures.append(signature(document.text))
     lists = [
         _lists([getattr(a, name) for a in analyses], _SCHEMA.field(name).type.value_type)
         for name in ("sentences", "starts", "keys", "context")
     ]
-    flat = pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate(signatures)), PERMUTATIONS)
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(signatures(texts).ravel()), PERMUTATIONS)
     columns = [pa.array(digests, pa.binary(16)), *lists, flat]
     return write_batch(pa.record_batch(columns, schema=_SCHEMA), folder)
 

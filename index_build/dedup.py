@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from rensa import RMinHash
+
+# any change to what a signature is must raise this: analyses made before hold others
+SIGNATURES_VERSION = 2
 
 PERMUTATIONS = 64
 _BANDS = 8  # of 8 rows: a pair of similarity .9 meets in a band with probability .989, one of .7 with .37
@@ -20,11 +23,27 @@ def shingles(text: str) -> set[str]:
     return {packed[i : i + _SHINGLE] for i in range(max(len(packed) - _SHINGLE + 1, 1))}
 
 
-def signature(text: str) -> NDArray[np.uint32]:
-    """The MinHash signature of a text's shingles; shape [64]."""
-    minhash = RMinHash(num_perm=PERMUTATIONS, seed=_SEED)
-    minhash.update(sorted(shingles(text)))
-    return np.array(minhash.digest(), dtype=np.uint32)
+def signatures(texts: Sequence[str]) -> NDArray[np.uint32]:
+    """The MinHash signatures of some texts' shingles; shape [texts, 64].
+
+    Shingles are hashed all at once, as polynomials of their code points, mixed as by SplitMix64 (Steele et al. 2014).
+    """
+    packed = ["".join(text.split()).ljust(_SHINGLE, "\0") for text in texts]
+    points = np.frombuffer("".join(packed).encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
+    lengths = np.array([len(text) for text in packed], dtype=np.int64)
+    hashes = np.zeros(len(points), dtype=np.uint64)
+    for place in range(_SHINGLE):
+        hashes *= np.uint64(0x9E3779B97F4A7C15)
+        hashes[: len(points) - place] += points[place:]
+    hashes ^= hashes >> np.uint64(30)
+    hashes *= np.uint64(0xBF58476D1CE4E5B9)
+    hashes ^= hashes >> np.uint64(27)
+    inside = np.ones(len(points), dtype=bool)
+    inside[(np.cumsum(lengths)[:, None] - np.arange(1, _SHINGLE)).ravel()] = False  # no shingle runs into the next text
+    starts = np.zeros(len(packed) + 1, dtype=np.uint64)
+    np.cumsum(lengths - _SHINGLE + 1, out=starts[1:])
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes[inside], starts, PERMUTATIONS, _SEED)
+    return np.array(matrix.to_rows(), dtype=np.uint32).reshape(-1, PERMUTATIONS)
 
 
 def near_duplicates(

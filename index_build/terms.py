@@ -53,6 +53,7 @@ class Analyser:
         self._kiwi = Kiwi(num_workers=1)
         if user_dictionary is not None:
             load_dictionary(self._kiwi, user_dictionary)
+        self._keys_of = lru_cache(maxsize=1 << 14)(self._analysed)  # the headings of a law come with each article
 
     def morphemes(self, text: str) -> list[Morpheme]:
         """Every morpheme of a text, with the term it becomes or None."""
@@ -85,8 +86,11 @@ class Analyser:
             np.array(sentences, dtype=np.int32),
             np.array(starts, dtype=np.int32),
             np.array(keys, dtype=np.uint64),
-            np.array([key_of(term) for term in self.terms(context)], dtype=np.uint64),
+            np.array([key for line in context.split("\n") for key in self._keys_of(line)], dtype=np.uint64),
         )
+
+    def _analysed(self, line: str) -> tuple[int, ...]:
+        return tuple(key_of(term) for term in self.terms(line))
 
 
 def term_of(form: str, tag: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -33,7 +34,17 @@ def pool_of(workers: int) -> Iterator[ProcessPoolExecutor]:
             raise
 
 
+def collect_seldom() -> None:
+    """Let the collector of garbage look at what is new after 100,000 objects instead of 700.
+
+    A build makes millions of tokens and rows, none of them in cycles; looking at them took a sixth of the analysis.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
+
+
 def _start() -> None:
+    collect_seldom()
     Thread(target=_die_with_parent, daemon=True).start()
 
 
