@@ -20,6 +20,9 @@ class ExampleSourceSettings(Strict):
     exam: str = Field("sample", description="sample, or KIND:PATH as for python -m eval --exam")
     split: str = Field("train", description="of the items to learn from")
     dev_split: str = Field("dev", description="of the items to choose checkpoints by; '' = none")
+    kinds: tuple[Literal["multiple_choice", "short_answer", "essay"], ...] = Field(
+        ("multiple_choice", "short_answer", "essay"), min_length=1, description="of the items that are used"
+    )
     mode: Literal["closed", "retrieved", "raft"] = Field("retrieved", description="which passages are shown")
     weight: float = Field(1.0, gt=0, le=100, description="how often each item is used; 0.5 = every other one")
     qrels: Path | None = Field(None, description="judgements for raft; None: the gold quotes of the exam")

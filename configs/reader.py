@@ -12,6 +12,9 @@ from configs.strict import Strict
 Channel = Literal["labels", "texts", "texts_per_character", "generate", "reason"]
 """How an answer is got: by the log-probability of the label or of the choice's text, or by parsing what is written."""
 
+Device = Literal["auto", "cpu", "cuda"]
+Unsloth = Literal["auto", "always", "never"]  # not on and off, which YAML reads as booleans
+
 
 class FewShotSettings(Strict):
     """Worked examples before the question; never taken from the split under test."""
@@ -51,11 +54,11 @@ class TransformersSettings(Strict):
     revision: str | None = Field(None, description="of a hub model; a commit keeps results repeatable")
     adapter: Path | None = Field(None, description="a LoRA adapter's folder")
     precision: Literal["bf16", "fp16", "fp32", "nf4"] = Field("bf16", description="nf4: 4-bit, double quantisation")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     format: Literal["auto", "chat", "plain"] = Field("auto", description="auto: chat where the model has a template")
     thinking: bool = Field(False, description="let a model that can think do so before it answers")
     trust_remote_code: bool = Field(False, description="run Python that comes with the model")
-    unsloth: Literal["auto", "off"] = Field("auto", description="auto: where it is installed and there is a GPU")
+    unsloth: Unsloth = Field("auto", description="auto: where it is installed and there is a GPU")
     batch_size: int = Field(16, ge=1, le=4096, description="halved when memory runs out")
     batch_tokens: int = Field(16_384, ge=1, description="of one batch, padding included")
     window: int | None = Field(None, ge=64, description="None: what the model's configuration says")

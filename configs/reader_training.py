@@ -26,11 +26,11 @@ class ReaderModelSettings(Strict):
     vocabulary: int = Field(
         12_000, ge=400, le=200_000, description="tokens of the byte-level BPE, special ones included"
     )
-    hidden: int = Field(424, ge=32, le=8_192)
+    hidden: int = Field(608, ge=32, le=8_192)
     layers: int = Field(4, ge=4, le=128)
-    heads: int = Field(4, ge=1, le=128)
-    head_dim: int = Field(128, ge=8, le=512)
-    mlp: int = Field(256, ge=16, le=65_536)
+    heads: int = Field(2, ge=1, le=128)
+    head_dim: int = Field(192, ge=8, le=512)
+    mlp: int = Field(128, ge=16, le=65_536)
     window: int = Field(4_096, ge=128, le=131_072)
     rope_theta: float = Field(
         1e15, gt=1, description="high: the slower half of every head can match words at any distance"
@@ -43,29 +43,36 @@ class ReaderTrainingSettings(Strict):
 
     corpus: ReaderCorpusSettings = ReaderCorpusSettings()
     model: ReaderModelSettings = ReaderModelSettings()
-    steps: int = Field(2_000, ge=1, description="in all; may be changed for a run that is gone on with")
+    steps: int = Field(100, ge=1, description="in all; may be changed for a run that is gone on with")
     decay: float = Field(0.3, gt=0, le=1, description="share of the steps over which the rates fall to nothing")
     minutes_per_run: float = Field(100_000.0, gt=0, description="a run stops after so many, to be gone on with")
     batch_tokens: int = Field(6_000, ge=64, description="of one step, at least")
-    pass_tokens: int = Field(2_000, ge=64, description="of one pass through the model, padding included")
+    pass_tokens: int = Field(3_000, ge=64, description="of one pass through the model, padding included")
     review: float = Field(0.25, ge=0, le=1, description="share of blocks shown as an earlier stage shows them")
-    longest: int = Field(1_600, ge=128, description="tokens of one block: passages and all questions on them")
-    learning_rate: float = Field(1e-4, gt=0, le=1, description="AdamW: embeddings and norms")
-    matrix_rate: float = Field(2e-4, gt=0, le=1, description="Muon: matrices")
-    warmup: int = Field(40, ge=1, description="steps")
-    text_weight: float = Field(0.3, ge=0, description="of the loss on answers that are written out, beside labels")
-    plain_weight: float = Field(0.1, ge=0, description="of the loss on passages as plain text")
+    longest: int = Field(2_000, ge=128, description="tokens of one block: passages and all questions on them")
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="of matrices and norms")
+    embedding_rate: float = Field(0.0, ge=0, le=1, description="of token vectors; 0: they stay as they are")
+    epsilon: float = Field(
+        1e-4, gt=0, le=1, description="AdamW's; large enough that numbers with hardly a gradient hardly move"
+    )
+    warmup: int = Field(10, ge=1, description="steps")
+    choices_only: bool = Field(
+        True, description="a label's loss is taken among its question's labels, not among all tokens"
+    )
+    text_weight: float = Field(0.0, ge=0, description="of the loss on answers that are written out, beside labels")
+    plain_weight: float = Field(0.0, ge=0, description="of the loss on passages as plain text")
     plain_tokens: int = Field(64, ge=0, description="positions of a block's passages that the plain loss looks at")
+    first_stage: int = Field(2, ge=0, le=2, description="of the lessons: sentences, one passage, several passages")
     mastered: float = Field(0.6, gt=0, le=1, description="accuracy on a stage's last answers that opens the next stage")
     shares: dict[str, float] = Field(
-        {"rules": 0.74, "nli": 0.08, "boolq": 0.06, "strategyqa": 0.03, "endings": 0.03, "sample": 0.06},
+        {"rules": 0.7, "nli": 0.15, "sample": 0.15, "boolq": 0.0, "strategyqa": 0.0, "endings": 0.0},
         description="of the blocks drawn, by source",
     )
-    passages: tuple[int, ...] = Field((1, 2, 3, 5), min_length=1, description="numbers of passages in the last stage")
-    without_gold: float = Field(0.08, ge=0, le=1, description="share of blocks whose passages do not hold the answer")
-    closed_book: float = Field(0.05, ge=0, le=1, description="share of blocks without passages")
-    checkpoint_minutes: float = Field(3.0, gt=0)
-    dev_blocks: int = Field(48, ge=1, description="looked at beside every checkpoint")
-    precision: Literal["fp32", "bf16"] = Field("bf16", description="of the matrix products; weights stay fp32")
+    passages: tuple[int, ...] = Field((1, 2, 3), min_length=1, description="numbers of passages in the last stage")
+    without_gold: float = Field(0.0, ge=0, le=1, description="share of blocks whose passages do not hold the answer")
+    closed_book: float = Field(0.0, ge=0, le=1, description="share of blocks without passages")
+    checkpoint_minutes: float = Field(6.0, gt=0)
+    dev_blocks: int = Field(16, ge=1, description="looked at beside every checkpoint")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the matrix products; weights stay fp32")
     threads: int = Field(2, ge=1, le=256)
     seed: int = Field(20260101, ge=0)

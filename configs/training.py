@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from configs.evaluation import ArmName
+from configs.reader import Device, Unsloth
 from configs.strict import Strict
 
 EMBEDDED_READER = "embedded"
@@ -46,12 +47,10 @@ class TrainingSettings(Strict):
     model: str = Field(EMBEDDED_READER, min_length=1, description="embedded, a folder, or a name on the hub")
     revision: str | None = Field(None, description="of a hub model; a commit keeps the base the same")
     precision: Literal["nf4", "bf16", "fp16", "fp32"] = Field("nf4", description="of the base; nf4: QLoRA")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     format: Literal["auto", "chat", "plain"] = Field("auto", description="auto: chat where the model has a template")
     trust_remote_code: bool = Field(False, description="run Python that comes with the model")
-    unsloth: Literal["auto", "always", "never"] = Field(
-        "auto", description="auto: where it is installed and there is a GPU"
-    )
+    unsloth: Unsloth = Field("auto", description="auto: where it is installed and there is a GPU")
     lora: LoraSettings = LoraSettings()
     split: str = Field("train", description="of the examples that are learnt from")
     dev_split: str = Field("dev", description="of those by which the best checkpoint is chosen")

@@ -1,8 +1,9 @@
-"""python -m finetune augment {shuffle|distractors|paraphrase|questions} [--exam KIND:PATH] --out FILE [...] [--json]
+"""python -m finetune augment {shuffle|distractors|rules|paraphrase|questions} --out FILE [...] [--json]
 
   shuffle       the items in other orders of their choices
   distractors   short answers as multiple choice, and wrong choices exchanged: words of the answer's type (Kiwi's tags)
                 from passages that look right; needs --index
+  rules         new items about the passages of --index, by rules: blanks, statements, <보기>, short answers; no model
   paraphrase    the items in other words, by the language model of --config
   questions     new items about passages with pages (PDF) of --index, by the language model of --config; --docs GLOB
                 for other documents
@@ -76,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--exam", metavar="KIND:PATH", help="default: the bundled exam")
     parser.add_argument("--split", default="train", help="of the items that others are made from (default: train)")
     parser.add_argument("--index", type=Path, metavar="DIR", help="default: indexes/default")
-    parser.add_argument("--docs", metavar="GLOB", help="ids of the documents to ask about (default: those with pages)")
+    parser.add_argument(
+        "--docs", metavar="GLOB", help="ids of the documents to ask about (default: those with pages; rules: all)"
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="for example configs/readers/endpoint.yaml")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     parser.add_argument("--out", type=Path, metavar="FILE", required=True, help="an exam file in our own form")

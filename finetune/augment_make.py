@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,6 +16,7 @@ from configs.examples import AugmentSettings
 from configs.schema import Settings
 from corpora.exam_formats import parse_exam
 from corpora.records import Question
+from finetune.augment_rules import ruled
 from finetune.augment_words import same_type, with_choices
 from finetune.augment_written import Asked, paraphrase_prompt, paraphrased, questions_in, questions_prompt
 from finetune.guard import kept_items, origin, refuse_split, twins
@@ -30,7 +31,7 @@ from rag.pipeline import Library, evidence_of
 from rag.reader import Evidence, Reader
 from rag.readers import reader_for
 
-Kind = Literal["shuffle", "distractors", "paraphrase", "questions"]
+Kind = Literal["shuffle", "distractors", "paraphrase", "questions", "rules"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -70,8 +71,8 @@ class _Bench:
 def augment(kind: Kind, exam: str, split: str, *, docs: str | None, settings: Settings, out: Path) -> Outcome:
     """The questions made in one way from the items of a split, in order.
 
-    docs: a pattern of ids of documents to ask about; None: those with pages. What a model writes is kept beside
-    `out`. Raises UserError for a split that is kept for measuring or is empty, an index that is not there, and a
+    docs: a pattern of ids of documents to ask about; None: those with pages, for rules all. What a model writes is kept
+    beside `out`. Raises UserError for a split that is kept for measuring or is empty, an index that is not there, and a
     reader that cannot write.
     """
     wanted = settings.finetune.augment
@@ -80,7 +81,7 @@ def augment(kind: Kind, exam: str, split: str, *, docs: str | None, settings: Se
     others = sorted({question.split for question in questions} - {split, ""})
     kept = kept_items(wanted.evaluated, [questions], sorted({*wanted.evaluated_splits, *others}))
     bench = _Bench(settings, questions, split, kept, docs, out)
-    if not bench.own and kind != "questions":
+    if not bench.own and kind not in ("questions", "rules"):
         there = ", ".join(sorted({question.split or "(none)" for question in questions}))
         raise UserError(f"augment {kind}: no items of split {split!r}; the exam has: {there}")
     made = Outcome()
@@ -93,6 +94,8 @@ def augment(kind: Kind, exam: str, split: str, *, docs: str | None, settings: Se
             candidates = _verified(_reworded(bench, made), bench, made)
         case "questions":
             candidates = _verified(_asked(bench, made), bench, made)
+        case "rules":
+            candidates = _ruled(bench, made)
         case _:
             assert_never(kind)
     leaked = {twin.question_id for twin in twins(candidates, kept, wanted.leakage)}
@@ -166,13 +169,8 @@ def _reworded(bench: _Bench, made: Outcome) -> list[Question]:
 def _asked(bench: _Bench, made: Outcome) -> list[Question]:
     reader, store = _writer(bench)
     wanted, settings = bench.wanted, bench.settings.rag.prompt
-    barred = {gold.doc_id for question in bench.kept for gold in question.gold}
-    asked = [found for found in _passages(_library(bench).index, bench) if found.passage.doc_id not in barred]
-    if not asked:
-        raise UserError(
-            f"{bench.settings.rag.index}: no passage to ask about; name documents with --docs GLOB: by default those"
-            " with pages, and none that answers an item kept for measuring"
-        )
+    index = _library(bench).index
+    asked = [_as_asked(index, row) for row in _rows(index, bench)]
     prompts = [
         questions_prompt(
             one, choices=wanted.choices, count=wanted.per_passage, settings=settings, wording=reader.wording
@@ -188,12 +186,37 @@ def _asked(bench: _Bench, made: Outcome) -> list[Question]:
     return found
 
 
-def _passages(index: Index, bench: _Bench) -> Iterator[Asked]:
+def _ruled(bench: _Bench, made: Outcome) -> list[Question]:
+    wanted, index = bench.wanted, Index(bench.settings.rag.index)
+    everything = replace(bench, docs=bench.docs or "*")
+    asked = ruled(index, _rows(index, everything), per_passage=wanted.per_passage, split=bench.split, seed=wanted.seed)
+    found = [question for questions in asked for question in questions]
+    nothing = sum(not questions for questions in asked)
+    made.tried += len(found) + nothing
+    made.dropped["a passage with nothing to ask"] += nothing
+    return found
+
+
+def _rows(index: Index, bench: _Bench) -> list[int]:
+    """The passages to ask about. Raises UserError when there is none."""
+    barred = {gold.doc_id for question in bench.kept for gold in question.gold}
+    found = []
     for row in range(len(index.store)):
         passage, document = index.store.passage(row), index.store.document(row)
         is_wanted = fnmatchcase(passage.doc_id, bench.docs) if bench.docs is not None else bool(document.pages)
-        if is_wanted and len(passage.text) >= bench.wanted.min_chars:
-            yield Asked(passage, " > ".join((document.title, *passage.heading_path)))
+        if is_wanted and passage.doc_id not in barred and len(passage.text) >= bench.wanted.min_chars:
+            found.append(row)
+    if not found:
+        raise UserError(
+            f"{bench.settings.rag.index}: no passage to ask about; name documents with --docs GLOB: by default those"
+            " with pages, and none that answers an item kept for measuring"
+        )
+    return found
+
+
+def _as_asked(index: Index, row: int) -> Asked:
+    passage, document = index.store.passage(row), index.store.document(row)
+    return Asked(passage, " > ".join((document.title, *passage.heading_path)))
 
 
 def _verified(questions: Sequence[Question], bench: _Bench, made: Outcome) -> list[Question]:

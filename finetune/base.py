@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,16 @@ from configs.training import TrainingSettings
 from corpora.writing import write_text
 from finetune.masking import Turn, turn_of
 from rag.embedded import located
-from rag.hf_model import BASE, Loaded, check_adapter, check_base, describe, load_model, weights_digest
+from rag.hf_model import (
+    BASE,
+    Loaded,
+    check_adapter,
+    check_base,
+    describe,
+    load_model,
+    wants_unsloth,
+    weights_digest,
+)
 from rag.reader_transformers import ModelWording, TransformersReader
 
 _HEADS = ("lm_head", "embed_out", "output_layer")
@@ -44,18 +52,6 @@ class Base:
         return {key: str(found[key]) for key in ("model", "weights", "format")}
 
 
-def wants_unsloth(settings: TrainingSettings) -> bool:
-    """Whether unsloth trains; it must be imported before transformers then.
-
-    Raises UserError when it is asked for and not installed.
-    """
-    is_there = find_spec("unsloth") is not None
-    if settings.unsloth == "always" and not is_there:
-        raise UserError("unsloth=always: it is not installed; on a GPU machine: pip install -r requirements-gpu.txt")
-    is_gpu = settings.device != "cpu" and torch.cuda.is_available()
-    return settings.unsloth == "always" or (settings.unsloth == "auto" and is_there and is_gpu)
-
-
 def reader_settings(settings: TrainingSettings) -> TransformersSettings:
     """The same model as a reader has it: what evaluation will load."""
     return TransformersSettings(
@@ -66,7 +62,7 @@ def reader_settings(settings: TrainingSettings) -> TransformersSettings:
         device=settings.device,
         format=settings.format,
         trust_remote_code=settings.trust_remote_code,
-        unsloth="off",
+        unsloth=settings.unsloth,
         batch_size=settings.dev_batch_size,
     )
 
@@ -82,7 +78,7 @@ def load_base(settings: TrainingSettings, *, adapter: Path | None = None) -> Bas
     wanted = reader_settings(settings)
     if adapter is not None:
         check_adapter(adapter)
-    loaded = _with_unsloth(settings, wanted) if wants_unsloth(settings) else load_model(wanted)
+    loaded = _with_unsloth(settings, wanted) if wants_unsloth(settings.unsloth, settings.device) else load_model(wanted)
     check_modules(loaded.model, settings)
     if adapter is not None:
         check_base(adapter, model=wanted.model, weights=str(loaded.identity.facts["weights"]))
@@ -129,17 +125,6 @@ def mixed_precision(settings: TrainingSettings, model: Any) -> dict[str, bool]:
     return {"bf16": not (wants_fp16 and is_gpu), "fp16": wants_fp16 and is_gpu}
 
 
-def keep_differentiable(model: Any) -> None:
-    """Keep 4-bit layers from the form that bitsandbytes gives them when a CPU evaluates them.
-
-    On CPUs with AVX-512 bf16 the first forward in evaluation mode repacks the weights, and the product with repacked
-    weights has no gradient: every step after a look at dev would learn from a part of the gradient, silently.
-    """
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
-
-
 def write_base(adapter: Path, facts: dict[str, str]) -> None:
     """Write beside an adapter what it was trained on, so that it is refused on anything else."""
     write_text(adapter / BASE, json.dumps(facts, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
@@ -151,7 +136,6 @@ def _adapted(model: Any, settings: TrainingSettings, adapter: Path | None) -> An
 
     is_quantised = bool(getattr(model, "is_loaded_in_4bit", False))
     if is_quantised:
-        keep_differentiable(model)
         model = prepare_model_for_kbit_training(  # type: ignore[no-untyped-call]
             model,
             use_gradient_checkpointing=settings.gradient_checkpointing,
@@ -160,7 +144,7 @@ def _adapted(model: Any, settings: TrainingSettings, adapter: Path | None) -> An
     if adapter is not None:
         return PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
     torch.manual_seed(settings.seed)
-    if wants_unsloth(settings):
+    if wants_unsloth(settings.unsloth, settings.device):
         return _unsloth_adapter(model, settings)
     modules = settings.lora.modules
     config = LoraConfig(

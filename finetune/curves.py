@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from corpora.writing import in_place_of
 from finetune.watch import Look
 
 _TRAIN, _DEV, _RIGHT = "#6b7c8c", "#c0562f", "#2f5d8a"
@@ -32,6 +32,5 @@ def draw(path: Path, losses: Sequence[tuple[int, float]], looks: Sequence[Look],
         right.legend(loc="upper right")
     axes.axvline(best, color=_RIGHT, lw=0.8, ls=":", label=f"kept: step {best}")
     axes.legend(loc="upper left")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
-    temporary.replace(path)
+    with in_place_of(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})

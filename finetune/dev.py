@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import fsum
 
 from configs.reader import PromptSettings
 from corpora.records import Question
@@ -21,6 +23,7 @@ class Judgement:
     n: int
     accuracy: float  # share of right answers, through each example's own channel
     loss: float  # nats per token of the answer, the end of the turn left out
+    commonest: float  # share of multiple-choice answers that name the commonest place; 1: it answers without reading
 
 
 class DevSet:
@@ -36,13 +39,29 @@ class DevSet:
         prompts = [prompt_of(example, reader, self._settings) for example in self._examples]
         answers = answer(prompts, reader)
         right = sum(is_right(found, example) for found, example in zip(answers, self._examples, strict=True))
-        # the answer as the only choice: its log-likelihood after the prompt
-        own = [
-            replace(prompt, question=replace(prompt.question, choices=(example.answer,)))
-            for prompt, example in zip(prompts, self._examples, strict=True)
+        total = fsum(self._loglikelihoods(prompts, answers, reader))
+        return Judgement(len(prompts), right / len(prompts), -total / sum(self._lengths), commonest(answers))
+
+    def _loglikelihoods(self, prompts: Sequence[Prompt], answers: Sequence[Answer], reader: Reader) -> list[float]:
+        """log P(answer | prompt) of every example; where labels were scored it is among the scores already."""
+        known = {
+            row: answers[row].logprobs[prompt.labels.index(self._examples[row].answer)]
+            for row, prompt in enumerate(prompts)
+            if prompt.channel == "labels"
+        }
+        rest = [row for row in range(len(prompts)) if row not in known]
+        own = [  # the answer as the only choice
+            replace(prompts[row], question=replace(prompts[row].question, choices=(self._examples[row].answer,)))
+            for row in rest
         ]
-        total = sum(row[0] for row in reader.text_loglikelihoods(own))
-        return Judgement(len(prompts), right / len(prompts), -total / sum(self._lengths))
+        found = known | {row: scores[0] for row, scores in zip(rest, reader.text_loglikelihoods(own), strict=True)}
+        return [found[row] for row in range(len(prompts))]
+
+
+def commonest(answers: Sequence[Answer]) -> float:
+    """The share of the chosen numbers that are the commonest one; 0 where no choice was made."""
+    places = Counter(found.number for found in answers if found.number is not None)
+    return max(places.values()) / places.total() if places else 0.0
 
 
 def prompt_of(example: Example, reader: Reader, settings: PromptSettings) -> Prompt:

@@ -20,13 +20,13 @@ from configs.errors import UserError
 from configs.reader import PromptSettings
 from configs.schema import ROOT
 from configs.training import DpoSettings
-from finetune.base import Base, load_base, wants_unsloth
+from finetune.base import Base, load_base
 from finetune.examples import Example
 from finetune.masking import Tokens
 from finetune.mistakes import Preference, missed, preferences, write_preferences
 from finetune.run_folder import Recipe, RunFolder, RunRecord, folder_for, read_run, start
 from finetune.runs import Chosen, add_run_arguments, choose, dev_of, padding_of, recipe_of, report, summary
-from rag.hf_model import weights_digest
+from rag.hf_model import wants_unsloth, weights_digest
 
 _PREFERENCES = "preferences.jsonl"
 
@@ -74,7 +74,7 @@ def run_dpo(request: Request) -> RunRecord:
     if request.run is not None:
         wrong, mistakes = missed(request.run, settings.arm, settings.split)
         chosen = _of_questions(chosen, wrong, request)
-    if wants_unsloth(settings):
+    if wants_unsloth(settings.unsloth, settings.device):
         import unsloth  # type: ignore[import-not-found, unused-ignore]  # noqa: F401  # before transformers and trl
     base = load_base(settings, adapter=request.adapter)
     adapter = weights_digest(request.adapter) if request.adapter is not None else ""

@@ -35,8 +35,9 @@ class Source:
     exam: Sequence[Question]
 
     def of_split(self, split: str) -> list[Question]:
-        """Its items of a split."""
-        return [question for question in self.exam if question.split == split]
+        """Its items of a split, of the kinds that are used."""
+        kinds = self.settings.kinds
+        return [question for question in self.exam if question.split == split and question.kind in kinds]
 
     @property
     def facts(self) -> dict[str, JsonValue]:
@@ -60,7 +61,8 @@ def read_sources(settings: ExamplesSettings) -> list[Source]:
         exam = parse_exam(source.exam)
         read = Source(f"{name}~{taken + 1}" if taken else name, source, exam)
         if not read.of_split(source.split):
-            there = ", ".join(sorted({question.split or "(none)" for question in exam})) or "no items"
+            used = [question for question in exam if question.kind in source.kinds]
+            there = ", ".join(sorted({question.split or "(none)" for question in used})) or "no items"
             raise UserError(f"{where}: no items of split {source.split!r}; the exam has: {there}")
         found.append(read)
     return found

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,8 +21,7 @@ from safetensors import SafetensorError
 
 from configs.errors import UserError
 from configs.reader import TransformersSettings
-from corpora.writing import write_text
-from index_build.manifest import remove
+from corpora.writing import in_place_of, write_text
 from rag.embedded import located
 from rag.hf_model import BASE, Loaded, check_adapter, check_base, load_model, weights_digest
 
@@ -248,17 +246,13 @@ def _save(model: Any, loaded: Loaded, out: Path, merged: Merged, ids: torch.Tens
     """Write model, tokenizer and record; the record says how far what lies there is from the model in memory."""
     from transformers import AutoModelForCausalLM
 
-    before = _logits(model, ids)
-    building = out.with_name(f".{out.name}.{os.getpid()}")
-    remove(building)
-    dtype = _DTYPES[merged.precision]
-    model.to(dtype).save_pretrained(building)
-    loaded.tokenizer.save_pretrained(building)
-    saved: Any = AutoModelForCausalLM.from_pretrained(building, dtype=dtype, use_safetensors=True)
-    record = replace(merged, saved_off=float((_logits(saved.eval(), ids) - before).abs().max()))
-    write_text(building / "merged.json", json.dumps(asdict(record), ensure_ascii=False, indent=1) + "\n")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    building.rename(out)
+    before, dtype = _logits(model, ids), _DTYPES[merged.precision]
+    with in_place_of(out) as building:
+        model.to(dtype).save_pretrained(building)
+        loaded.tokenizer.save_pretrained(building)
+        saved: Any = AutoModelForCausalLM.from_pretrained(building, dtype=dtype, use_safetensors=True)
+        record = replace(merged, saved_off=float((_logits(saved.eval(), ids) - before).abs().max()))
+        write_text(building / "merged.json", json.dumps(asdict(record), ensure_ascii=False, indent=1) + "\n")
     return record
 
 

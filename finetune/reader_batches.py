@@ -23,6 +23,7 @@ class Batch:
     places: Tensor  # [N]: of the flattened rows, after which a token is predicted
     targets: Tensor  # [N]
     labels: Tensor  # bool [N]: the first token of a choice's number
+    rivals: tuple[tuple[int, ...], ...]  # for each of those the labels that its question has
     stages: Tensor  # [N]
     plain_places: Tensor  # [M]: of passages as plain text
     plain_targets: Tensor  # [M]
@@ -61,6 +62,7 @@ def collate(
         places=torch.tensor([place for place, _, _ in found]),
         targets=torch.tensor([target.token for _, target, _ in found]),
         labels=torch.tensor([target.is_label for _, target, _ in found]),
+        rivals=tuple(target.rivals for _, target, _ in found if target.is_label),
         stages=torch.tensor([stage for _, _, stage in found]),
         plain_places=at,
         plain_targets=flat[at + 1],

@@ -90,9 +90,12 @@ def _opened(path: Path) -> tuple[Index, LexicalRetriever, Kiwi]:
 
 def _blocks_of(path: Path, rows: range, settings: ReaderCorpusSettings, seed: int) -> list[Block]:
     index, retriever, kiwi = _opened(path)
-    texts = [_text(index, kiwi, row) for row in rows]
+    texts = [text_of(index, kiwi, row) for row in rows]
     maker = Maker(
-        kiwi, _pool(texts), sorted({text.title for text in texts if text.title}), random.Random(f"{seed} {rows.start}")
+        kiwi,
+        pool_of(texts),
+        sorted({text.title for text in texts if text.title}),
+        random.Random(f"{seed} {rows.start}"),
     )
     found = []
     for row, text in zip(rows, texts, strict=True):
@@ -106,12 +109,13 @@ def _blocks_of(path: Path, rows: range, settings: ReaderCorpusSettings, seed: in
     return found
 
 
-def _text(index: Index, kiwi: Kiwi, row: int) -> Text:
+def text_of(index: Index, kiwi: Kiwi, row: int) -> Text:
+    """The passage of a row, taken apart into sentences with their terms."""
     passage, document = index.store.passage(row), index.store.document(row)
     return Text(document.doc_id, document.title, tuple(sentences(kiwi, passage.text)))
 
 
-def _pool(texts: Sequence[Text]) -> dict[str, list[str]]:
+def pool_of(texts: Sequence[Text]) -> dict[str, list[str]]:
     """Kind -> the terms of that kind in some passages, each once, in order."""
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for text in texts:

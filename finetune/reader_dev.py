@@ -12,8 +12,9 @@ import torch
 from finetune.reader_batches import collate, logits_at
 from finetune.reader_blocks import Block
 from finetune.reader_rows import Composer, Row
+from rag.reader import Evidence
 
-_SHOWN = 3  # passages of the sample's items as retrieved
+_SHOWN = 3  # passages, the gold one with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +33,18 @@ def held_out(composer: Composer, blocks: Sequence[Block], *, seed: int) -> DevSe
 
 
 def exam_sets(composer: Composer, blocks: Sequence[Block]) -> list[DevSet]:
-    """An exam's items closed book, with the best passages found, and with their gold passage."""
-    arms = {
-        "closed": [composer.compose(block.questions, (), stage=2) for block in blocks],
-        "retrieved": [composer.compose(block.questions, block.others[:_SHOWN], stage=2) for block in blocks],
-        "gold": [
-            composer.compose(block.questions, (block.gold,) if block.gold else (), stage=2) for block in blocks
-        ],
-    }  # fmt: skip
-    return [DevSet(name, tuple(row for row in rows if row is not None)) for name, rows in arms.items()]
+    """An exam's items closed book, with their gold passage, and with that among others that our retriever finds."""
+    golds: list[tuple[Evidence, ...]] = [() if block.gold is None else (block.gold,) for block in blocks]
+    offered: dict[str, list[tuple[Evidence, ...]]] = {
+        "closed": [() for _ in blocks],
+        "gold": golds,
+        "among": [(*gold, *block.others)[:_SHOWN] for gold, block in zip(golds, blocks, strict=True)],
+    }
+    sets = []
+    for name, shown in offered.items():
+        rows = [composer.compose(block.questions, some, stage=2) for block, some in zip(blocks, shown, strict=True)]
+        sets.append(DevSet(name, tuple(row for row in rows if row is not None)))
+    return sets
 
 
 def judge(model: Any, sets: Sequence[DevSet], *, padding: int, device: str) -> dict[str, float]:

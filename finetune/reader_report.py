@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _LOSSES = {"loss": "label", "text_loss": "written answer", "plain_loss": "plain text"}
-_DEV = ("held_out", "closed", "retrieved", "gold")
+_DEV = ("held_out", "closed", "gold", "among")
 _SMOOTH = 20  # steps
 
 

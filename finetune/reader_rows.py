@@ -90,7 +90,10 @@ class Composer:
 
     def row(self, block: Block, stage: int, rng: random.Random) -> Row | None:
         """A block's row, as a stage of the lessons shows it; None when not one question fits."""
-        questions = [shuffled(question, rng) for question in block.questions]
+        writes = self._settings.text_weight > 0
+        questions = [shuffled(question, rng) for question in block.questions if question.choices or writes]
+        if not questions:
+            return None
         rng.shuffle(questions)
         evidence = self._shown(block, questions, stage, rng)
         return self.compose(questions, evidence, stage=stage)

@@ -1,9 +1,9 @@
-"""Rows -> trained weights: Muon for matrices, AdamW for the rest, lessons that grow harder, checkpoints to go on from.
+"""Rows -> trained weights: AdamW, lessons that grow harder, checkpoints to go on from.
 
 The rates rise over the warm-up, stay, and fall to nothing over the last part of the steps; so a run may be given more
 or fewer steps later. Step n draws its blocks from a random state of its own: a resumed run equals an unbroken one.
 
-Sources: Jordan et al. 2024 (Muon); Hu et al. 2024 (warm-up, stable, decay).
+Source: Hu et al. 2024 (warm-up, stable, decay).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import random
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,15 +72,17 @@ class Trainer:
         self._settings = settings
         self._folder = folder
         self._padding = padding
-        self.progress = Progress()
-        inner = [weight for name, weight in model.named_parameters() if weight.ndim == 2 and "embed" not in name]
-        known = {id(weight) for weight in inner}
-        outer = [weight for weight in model.parameters() if id(weight) not in known]
-        self._optimisers: list[Any] = [
-            torch.optim.Muon(inner, lr=settings.matrix_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(outer, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
-        ]
-        self._rates = [settings.matrix_rate, settings.learning_rate]
+        self.progress = Progress(stage=settings.first_stage)
+        embeddings = model.get_input_embeddings().weight.requires_grad_(settings.embedding_rate > 0)
+        others = [weight for weight in model.parameters() if weight is not embeddings]
+        self._rates = [settings.learning_rate]
+        groups: list[dict[str, Any]] = [{"params": others}]
+        if settings.embedding_rate:
+            self._rates.append(settings.embedding_rate)
+            groups.append({"params": [embeddings]})
+        self._optimiser = torch.optim.AdamW(
+            groups, lr=settings.learning_rate, betas=(0.9, 0.98), eps=settings.epsilon, weight_decay=0.0
+        )
         if (folder / "progress.json").is_file():
             self._resume()
 
@@ -115,13 +118,13 @@ class Trainer:
         rng = random.Random(f"{settings.seed} {progress.step}")
         rows = self._rows(lessons, rng)
         generator = np.random.default_rng([settings.seed, progress.step])
+        plain = settings.plain_tokens if settings.plain_weight else 0
         batches = [
-            collate(group, padding=self._padding, plain=settings.plain_tokens, generator=generator)
+            collate(group, padding=self._padding, plain=plain, generator=generator)
             for group in grouped(rows, settings.pass_tokens)
         ]
-        for optimiser, rate in zip(self._optimisers, self._rates, strict=True):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * pace(progress.step, settings)
+        for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
+            group["lr"] = rate * pace(progress.step, settings)
         record = self._step(batches)
         progress.step += 1
         progress.tokens += sum(map(len, rows))
@@ -163,9 +166,8 @@ class Trainer:
             here = batch.stages[batch.labels] == self.progress.stage
             self.progress.recent += right[here.to(right.device)].int().tolist()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        for optimiser in self._optimisers:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        self._optimiser.step()
+        self._optimiser.zero_grad(set_to_none=True)
         counts = (labels, texts, plain, labels)
         label, text, other, accuracy = (float(each) / max(n, 1) for each, n in zip(sums, counts, strict=True))
         return {"loss": label, "text_loss": text, "plain_loss": other, "accuracy": accuracy}
@@ -176,11 +178,14 @@ class Trainer:
         targets = torch.cat([batch.targets, batch.plain_targets]).to(self.device)
         with torch.autocast(self.device, torch.bfloat16, enabled=self._settings.precision == "bf16"):
             logits = logits_at(self.model, batch, places, self.device).float()
-        losses = cross_entropy(logits, targets, reduction="none")
         answers = len(batch.places)
         labels = batch.labels.to(self.device)
-        right = logits[:answers][labels].argmax(dim=1) == targets[:answers][labels]
-        return losses[:answers][labels].sum(), losses[:answers][~labels].sum(), losses[answers:].sum(), right
+        named, wanted = logits[:answers][labels], targets[:answers][labels]
+        if self._settings.choices_only:
+            named = among(named, batch.rivals)
+        written = cross_entropy(logits[:answers][~labels], targets[:answers][~labels], reduction="sum")
+        plain = cross_entropy(logits[answers:], targets[answers:], reduction="sum")
+        return cross_entropy(named, wanted, reduction="sum"), written, plain, named.argmax(dim=1) == wanted
 
     def _save(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -188,7 +193,7 @@ class Trainer:
             name: weight.contiguous() for name, weight in self.model.state_dict().items() if name != "lm_head.weight"
         }
         _replace(self._folder / "weights.safetensors", weights)
-        _replace(self._folder / "optimisers.safetensors", self._moments())
+        _replace(self._folder / "moments.safetensors", self._moments())
         temporary = self._folder / ".progress.json"
         fields = {name: getattr(self.progress, name) for name in Progress.__dataclass_fields__}
         temporary.write_text(json.dumps(fields), encoding="utf-8")
@@ -196,25 +201,29 @@ class Trainer:
 
     def _moments(self) -> dict[str, Tensor]:
         return {
-            f"{number}.{place}.{name}": value.contiguous()
-            for number, optimiser in enumerate(self._optimisers)
-            for place, state in optimiser.state_dict()["state"].items()
+            f"{place}.{name}": value.contiguous()
+            for place, state in self._optimiser.state_dict()["state"].items()
             for name, value in state.items()
-            if isinstance(value, Tensor)
         }
 
     def _resume(self) -> None:
         weights = load_file(self._folder / "weights.safetensors", device=self.device)
         self.model.load_state_dict(weights, strict=False)
-        moments = load_file(self._folder / "optimisers.safetensors", device=self.device)
-        for number, optimiser in enumerate(self._optimisers):
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, value in moments.items():
-                owner, place, name = key.split(".", 2)
-                if int(owner) == number:
-                    state.setdefault(int(place), {})[name] = value
-            optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        state: defaultdict[int, dict[str, Tensor]] = defaultdict(dict)
+        for key, value in load_file(self._folder / "moments.safetensors", device=self.device).items():
+            place, name = key.split(".", 1)
+            state[int(place)][name] = value
+        groups = self._optimiser.state_dict()["param_groups"]
+        self._optimiser.load_state_dict({"state": dict(state), "param_groups": groups})
         self.progress = Progress(**json.loads((self._folder / "progress.json").read_text(encoding="utf-8")))
+
+
+def among(logits: Tensor, rivals: Sequence[Sequence[int]]) -> Tensor:
+    """Logits [questions, vocabulary] with minus infinity for all tokens but each question's own labels."""
+    others = torch.ones_like(logits, dtype=torch.bool)
+    for row, tokens in enumerate(rivals):
+        others[row, list(tokens)] = False
+    return logits.masked_fill(others, -torch.inf)
 
 
 def _rounded(record: dict[str, float]) -> dict[str, float]:

@@ -10,7 +10,6 @@ run.json          written last: where it is, the run is whole
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -22,9 +21,8 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from configs.errors import UserError
 from configs.training import TrainingSettings
-from corpora.writing import write_text
+from corpora.writing import in_place_of, write_text
 from finetune.base import write_base
-from index_build.manifest import remove
 
 RECORD = "run.json"
 _RECIPE = "recipe.json"
@@ -62,7 +60,7 @@ class RunRecord(_Strict):
     parameters: int  # of base and adapter
     steps: int
     best_step: int
-    looks: tuple[dict[str, float], ...]  # step, accuracy, loss on dev
+    looks: tuple[dict[str, float], ...]  # step, accuracy, loss and commonest (see finetune.watch.Look) on dev
     losses: tuple[tuple[int, float], ...]  # step, loss on train
     tokens_per_second: float  # of what this process trained; 0 when a finished run was only completed
     tokens_per_processor_second: float  # the same by the time of all cores; what a busy machine does not change
@@ -120,14 +118,11 @@ def start(folder: RunFolder, recipe: Recipe) -> None:
 
 def publish(folder: RunFolder, checkpoint: Path, facts: Mapping[str, str]) -> None:
     """Make a checkpoint's adapter the run's; it appears whole."""
-    building = folder.path / f".adapter.{os.getpid()}"
-    remove(building)
-    building.mkdir(parents=True)
-    for name in _WEIGHTS:
-        shutil.copyfile(checkpoint / name, building / name)
-    write_base(building, dict(facts))
-    remove(folder.adapter)
-    building.rename(folder.adapter)
+    with in_place_of(folder.adapter) as building:
+        building.mkdir()
+        for name in _WEIGHTS:
+            shutil.copyfile(checkpoint / name, building / name)
+        write_base(building, dict(facts))
 
 
 def finish(folder: RunFolder, record: RunRecord) -> None:

@@ -19,6 +19,8 @@ from finetune.examples import Example, read_examples
 from finetune.masking import Masked, masked
 from finetune.run_folder import Recipe, RunFolder, RunRecord, recipe_settings
 
+_SAME = 0.9  # of the choices: no exam has so many right answers in one place
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -143,6 +145,9 @@ def report(record: RunRecord, folder: RunFolder) -> str:
         lines.append(f"step {look['step']:>6.0f}: dev accuracy {look['accuracy']:.3f}, loss {look['loss']:.3f}{note}")
     if record.looks and max(look["accuracy"] for look in record.looks[1:]) <= record.looks[0]["accuracy"]:
         lines.append("no checkpoint answers more of dev than the base did")
+    kept = next((look for look in record.looks if look["step"] == record.best_step), None)
+    if kept is not None and kept.get("commonest", 0.0) >= _SAME:
+        lines.append(f"{kept['commonest']:.0%} of its choices on dev name the same place: it answers without reading")
     return "\n".join([*lines, f"adapter: {folder.adapter}"])
 
 

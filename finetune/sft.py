@@ -18,7 +18,7 @@ from configs import load
 from configs.reader import PromptSettings
 from configs.schema import ROOT
 from configs.training import SftSettings
-from finetune.base import Base, load_base, wants_unsloth
+from finetune.base import Base, load_base
 from finetune.masking import masked
 from finetune.run_folder import Recipe, RunFolder, RunRecord, folder_for, read_run, start
 from finetune.runs import (
@@ -32,6 +32,7 @@ from finetune.runs import (
     report,
     summary,
 )
+from rag.hf_model import wants_unsloth
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def run_sft(request: Request) -> RunRecord:
     """
     settings = request.settings
     chosen = choose(request.examples, request.dev, settings)
-    if wants_unsloth(settings):
+    if wants_unsloth(settings.unsloth, settings.device):
         import unsloth  # type: ignore[import-not-found, unused-ignore]  # noqa: F401  # before transformers and trl
     base = load_base(settings)
     recipe = recipe_of("sft", chosen, base, settings)

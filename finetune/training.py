@@ -7,7 +7,7 @@ import json
 import resource
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,7 @@ def _finished(run: Run, trainer: Any, meter: Meter) -> RunRecord:
         parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),
         steps=step,
         best_step=best,
-        looks=tuple({"step": look.step, "accuracy": look.accuracy, "loss": look.loss} for look in looks),
+        looks=tuple({key: float(value) for key, value in asdict(look).items()} for look in looks),
         losses=losses,
         tokens_per_second=meter.tokens / meter.seconds if meter.seconds else 0.0,
         tokens_per_processor_second=meter.tokens / meter.processor_seconds if meter.processor_seconds else 0.0,

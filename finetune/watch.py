@@ -32,6 +32,7 @@ class Look:
     step: int
     accuracy: float
     loss: float
+    commonest: float = 0.0  # share of choices that name the commonest place
 
 
 @dataclass(slots=True)
@@ -46,7 +47,12 @@ class Meter:
 def looks_of(history: Sequence[Mapping[str, Any]]) -> list[Look]:
     """The looks in a trainer's log, in order."""
     return [
-        Look(int(entry["step"]), float(entry["dev_accuracy"]), float(entry["dev_loss"]))
+        Look(
+            int(entry["step"]),
+            float(entry["dev_accuracy"]),
+            float(entry["dev_loss"]),
+            float(entry.get("dev_commonest", 0.0)),  # checkpoints of older versions do not say
+        )
         for entry in history
         if "dev_loss" in entry
     ]
@@ -130,7 +136,7 @@ class Watch(TrainerCallback):
         model.eval()
         found = self._dev.judge(self._reader)
         wanted = control.should_log
-        self.log({"dev_accuracy": found.accuracy, "dev_loss": found.loss})
+        self.log({"dev_accuracy": found.accuracy, "dev_loss": found.loss, "dev_commonest": found.commonest})
         control.should_log = wanted  # a log takes the wish for the next one away
         model.train()
         if self._bar is not None:

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 
 from configs.errors import UserError
-from configs.reader import TransformersSettings
+from configs.reader import Device, TransformersSettings, Unsloth
 from corpora.files import fingerprint
 from rag.embedded import check_files, located
 from rag.reader import Identity, digest_of
@@ -52,9 +52,8 @@ def load_model(settings: TransformersSettings) -> Loaded:
         check_adapter(settings.adapter)
         if is_local:
             check_base(settings.adapter, model=settings.model, weights=weights)
-    device = _device(settings)
-    is_fast = settings.unsloth == "auto" and device == "cuda" and find_spec("unsloth") is not None
-    model, tokenizer = _opened(source, device, is_fast=is_fast)
+    is_fast = wants_unsloth(settings.unsloth, settings.device)
+    model, tokenizer = _opened(source, _device(settings.device), is_fast=is_fast)
     weights = weights or str(getattr(model.config, "_commit_hash", None))
     if settings.adapter is not None:
         check_base(settings.adapter, model=settings.model, weights=weights)
@@ -68,6 +67,7 @@ def describe(model: Any, tokenizer: Any, settings: TransformersSettings, *, weig
     Raises UserError when a chat format is asked for and the model has no template.
     """
     model.eval()
+    _keep_unpacked(model)
     is_chat = settings.format == "chat" or (settings.format == "auto" and tokenizer.chat_template is not None)
     if is_chat and tokenizer.chat_template is None:
         raise UserError(f"{settings.model}: has no chat template; use rag.reader.format=plain")
@@ -86,6 +86,17 @@ def describe(model: Any, tokenizer: Any, settings: TransformersSettings, *, weig
         "torch": version("torch"),
     }
     return Loaded(model, tokenizer, Identity("transformers", facts), int(window), is_chat)
+
+
+def _keep_unpacked(model: Any) -> None:
+    """Keep 4-bit layers from the form that bitsandbytes gives them when a CPU with AVX-512 bf16 evaluates them.
+
+    Its packing fails where a layer takes no multiple of 64 numbers or gives no multiple of 32, and the product with
+    packed weights has no gradient: every training step after a look at dev would learn from a part of it, silently.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _opened(settings: TransformersSettings, device: str, *, is_fast: bool) -> tuple[Any, Any]:
@@ -159,10 +170,21 @@ def check_base(adapter: Path, *, model: str, weights: str) -> None:
         )
 
 
-def _device(settings: TransformersSettings) -> str:
-    if settings.device == "cuda" and not torch.cuda.is_available():
+def wants_unsloth(wish: Unsloth, device: Device) -> bool:
+    """Whether unsloth loads the model: where it is wished for, or by itself where it is installed with a GPU.
+
+    It must be imported before transformers then. Raises UserError when it is wished for and not installed.
+    """
+    is_there = find_spec("unsloth") is not None
+    if wish == "always" and not is_there:
+        raise UserError("unsloth=always: it is not installed; on a GPU machine: pip install -r requirements-gpu.txt")
+    return wish == "always" or (wish == "auto" and is_there and _device(device) == "cuda")
+
+
+def _device(device: Device) -> str:
+    if device == "cuda" and not torch.cuda.is_available():
         raise UserError("rag.reader.device=cuda: no CUDA device here; use cpu or auto")
-    return "cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu"
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def _dtype(settings: TransformersSettings) -> torch.dtype:

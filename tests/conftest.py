@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +17,9 @@ from index_build.build import build
 from rag.hybrid import retriever_for
 from rag.index import Index
 from rag.pipeline import Library
+
+if TYPE_CHECKING:
+    from tests.training_world import Make, Only
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test needs a model hub, and asking one for nothing takes minutes
 
@@ -89,3 +93,17 @@ def little_library(little_world: Index) -> Library:
     """Its index, with lexical search."""
     settings = RagSettings()
     return Library(little_world, retriever_for(settings, little_world), settings.query)
+
+
+@pytest.fixture
+def make_all(little_library: Library, tmp_path: Path) -> Make:
+    """`python -m finetune examples` on the exam of that world: everything that came of a source."""
+    from tests.training_world import make_examples
+
+    return make_examples(little_library, tmp_path)
+
+
+@pytest.fixture
+def make(make_all: Make) -> Only:
+    """The examples alone."""
+    return lambda *arguments, **rest: make_all(*arguments, **rest).examples

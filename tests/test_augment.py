@@ -254,3 +254,28 @@ def test_what_a_user_can_mend_is_one_line(
     assert run_command(lambda: main(["augment", kind, *given])) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert message in line
+
+
+# --- by rules
+
+
+def test_rules_ask_about_the_passages_and_quote_what_answers(augment: Augment) -> None:
+    given = ("--set", "finetune.augment.min_chars=20", "--set", "finetune.augment.per_passage=3")
+    figures, made = augment("rules", {}, *given)
+    _, again = augment("rules", {}, *given)
+    assert made == again and len(made) >= 6
+    assert figures["kept"] == len(made)
+    assert figures["verified"] == 0
+    for name, question in made.items():
+        doc_id = name.partition("#")[0]
+        assert doc_id not in ("silla", "balhae")  # they answer items of dev and test
+        assert question.split == "train" and question.subject == DOCUMENTS[doc_id][0]
+        assert question.gold and all(gold.quote in DOCUMENTS[doc_id][1] for gold in question.gold)
+    only = augment("rules", {}, *given, "--docs", "joseon")[1]
+    assert only and all(name.startswith("joseon#") for name in only)
+
+
+def test_rules_find_no_passage_to_ask_about(augment: Augment, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError, match=r"no passage to ask about; name documents with --docs GLOB"):
+        augment("rules", {}, "--docs", "silla")
+    assert capsys.readouterr().out == ""

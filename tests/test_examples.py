@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,8 @@ from finetune.__main__ import main
 from finetune.examples import Example, of_split, read_examples, reasoned, write_examples
 from finetune.wording import wording_for
 from rag.index import Index
-from rag.pipeline import Library
 from rag.tokens import Message
-from tests.training_world import ITEMS, Make, exam_file, make_examples
-
-Only = Callable[..., list[Example]]
-
-
-@pytest.fixture
-def make_all(little_library: Library, tmp_path: Path) -> Make:
-    """Everything that came of a source."""
-    return make_examples(little_library, tmp_path)
-
-
-@pytest.fixture
-def make(make_all: Make) -> Only:
-    """The examples alone."""
-    return lambda *arguments, **rest: make_all(*arguments, **rest).examples
+from tests.training_world import ITEMS, Make, Only, exam_file
 
 
 def example(**rest: Any) -> Example:

@@ -4,43 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.errors import UserError
-from corpora.records import Question
-from finetune.examples import Example
 from finetune.gold import holding, is_answered, placed
 from finetune.reasoning import item_of, write_reasoning
 from finetune.shuffle import Row, balanced, is_shufflable, reordered
 from rag.parse import parse_number
-from rag.pipeline import Library
 from rag.reader import Evidence
-from tests.training_world import ITEMS, Make, make_examples, questions
-
-Only = Callable[..., list[Example]]
-
-
-@pytest.fixture
-def make_all(little_library: Library, tmp_path: Path) -> Make:
-    """Everything that came of a source."""
-    return make_examples(little_library, tmp_path)
-
-
-@pytest.fixture
-def make(make_all: Make) -> Only:
-    """The examples alone."""
-    return lambda *arguments, **rest: make_all(*arguments, **rest).examples
-
-
-def question(name: str = "q", *choices: str, answer: int = 1, **rest: Any) -> Question:
-    return Question(name, "multiple_choice", "한국사", "옳은 것은?", choices or ("가", "나", "다"), answer, **rest)
+from tests.training_world import ITEMS, Only, question, questions
 
 
 def passage(name: str, text: str) -> Evidence:

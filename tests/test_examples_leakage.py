@@ -4,40 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from configs.errors import UserError
 from configs.evaluation import LeakageSettings
-from corpora.records import Question
-from finetune.examples import Example
 from finetune.guard import twins
 from finetune.sampling import copies
-from rag.pipeline import Library
 from tests.conftest import write_jsonl
-from tests.training_world import ITEMS, Make, exam_file, make_examples, questions, run_folder
-
-Only = Callable[..., list[Example]]
-
-
-@pytest.fixture
-def make_all(little_library: Library, tmp_path: Path) -> Make:
-    """Everything that came of a source."""
-    return make_examples(little_library, tmp_path)
-
-
-@pytest.fixture
-def make(make_all: Make) -> Only:
-    """The examples alone."""
-    return lambda *arguments, **rest: make_all(*arguments, **rest).examples
-
-
-def question(name: str = "q", *choices: str, answer: int = 1, **rest: Any) -> Question:
-    return Question(name, "multiple_choice", "한국사", "옳은 것은?", choices or ("가", "나", "다"), answer, **rest)
+from tests.training_world import ITEMS, Make, Only, exam_file, question, questions, run_folder
 
 
 def test_a_split_kept_for_measuring_and_an_absent_split_are_refused(make: Only) -> None:
@@ -146,3 +123,17 @@ def test_a_run_of_another_split_may_not_choose_subjects(make: Only, tmp_path: Pa
         make("--mode", "closed", "--set", f"finetune.examples.weak={run}")
     run = run_folder(tmp_path / "run2", [q for q in known.values() if q.split == "train"], {"goryeo-year": True})
     assert len(make("--mode", "closed", "--set", f"finetune.examples.weak={run}")) == 7
+
+
+def test_only_items_of_the_wanted_kinds_are_used(make: Only, tmp_path: Path) -> None:
+    exam, config = exam_file(tmp_path), tmp_path / "mix.yaml"
+
+    def asking(kinds: list[str]) -> list[str]:
+        source = {"exam": f"jsonl:{exam}", "mode": "closed", "kinds": kinds, "dev_split": ""}
+        config.write_text(json.dumps({"finetune": {"examples": {"sources": [source]}}}), encoding="utf-8")
+        return sorted(example.question_id for example in make("--config", str(config)))
+
+    assert asking(["short_answer"]) == ["joseon-founder", "volcano-height"]
+    assert asking(["multiple_choice"]) == ["baekje-box", "goryeo-year", "market-price", "places"]
+    with pytest.raises(UserError, match=r"no items of split 'train'; the exam has: no items"):
+        asking(["essay"])

@@ -17,9 +17,8 @@ from tokenizers import Tokenizer
 
 from configs.errors import UserError
 from configs.reader import PromptSettings, TransformersSettings
-from configs.reader_training import ReaderModelSettings, ReaderTrainingSettings
+from configs.reader_training import ReaderModelSettings
 from corpora.records import Question
-from finetune.reader import check_learnt
 from finetune.reader_batches import collate, logits_at
 from finetune.reader_blocks import Block, read_blocks, write_blocks
 from finetune.reader_corpus import _sample, overlapping, runs, sample_questions
@@ -29,33 +28,11 @@ from finetune.reader_rows import ChatWording, Composer, shuffled
 from finetune.reader_save import save
 from finetune.reader_sentences import asked, cloze, restated, sentences
 from finetune.reader_tokenizer import as_pretrained, frame, train_tokenizer
-from finetune.reader_train import Lessons, Trainer, pace
 from rag.answer import answer
 from rag.prompt import render
 from rag.reader import Evidence
 from rag.reader_transformers import load_reader
-
-SETTINGS = ReaderTrainingSettings(
-    model=ReaderModelSettings(vocabulary=900, hidden=160, layers=4, heads=3, head_dim=32, mlp=64, window=1024),
-    batch_tokens=300, longest=500, steps=4, warmup=1, threads=1, precision="fp32", plain_tokens=8,
-)  # fmt: skip
-PASSAGE = (
-    "대동법은 1608년 경기도에서 처음 실시되었다. 이원익이 광해군에게 시행을 건의하였다. "
-    "충청도에는 1651년 김육의 주장으로 시행되었다. 이를 맡은 관청은 선혜청이다."
-)
-EVIDENCE = [
-    Evidence("daedongbeop#0", "대동법", "", PASSAGE),
-    Evidence("hanbok#3", "한복 > 저고리", "12", "저고리는 1930년대에 길이가 길어졌다. 고름은 넓어졌다."),
-]
-QUESTIONS = (
-    Question("", "multiple_choice", "", "대동법이 처음 실시된 곳은?", ("충청도", "경기도", "강원도"), 2),
-    Question(
-        "", "multiple_choice", "", "대동법을 건의한 이는?", ("이원익", "김육", "광해군", "이이"), 1, box="ㄱ. 옛글"
-    ),
-    Question("", "short_answer", "", "대동법을 맡은 관청의 이름을 쓰시오.", answers=("선혜청",)),
-    Question("", "multiple_choice", "", "윗글로 보아 옳은 것은?", ("참", "거짓"), 1, paragraph="비가 왔다."),
-)
-BLOCK = Block(EVIDENCE[0], (EVIDENCE[1],), QUESTIONS)
+from tests.reader_lesson import BLOCK, EVIDENCE, PASSAGE, QUESTIONS, SETTINGS
 
 
 @pytest.fixture(scope="module")
@@ -207,38 +184,6 @@ def test_wired_weights_answer_better_than_chance_before_any_training(tokenizer: 
     shape = ReaderModelSettings(vocabulary=900)
     wired = new_model(tokenizer, shape, seed=1).eval()
     assert _accuracy(wired, tokenizer) >= 0.5  # of four choices
-
-
-def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    lessons = Lessons({"rules": [BLOCK]}, {"rules": 1.0})
-
-    def trained(folder: Path, settings: ReaderTrainingSettings) -> Trainer:
-        model = new_model(tokenizer, settings.model, seed=1)
-        trainer = Trainer(model, Composer(tokenizer, settings), settings, folder=folder, padding=0)
-        trainer.run(lessons, dict)
-        return trainer
-
-    whole = trained(tmp_path / "whole", SETTINGS)
-    first = trained(tmp_path / "parts", SETTINGS.model_copy(update={"minutes_per_run": 1e-9}))
-    assert first.progress.step == 1
-    second = trained(tmp_path / "parts", SETTINGS)
-    assert second.progress.step == whole.progress.step == 4
-    for name, weight in whole.model.state_dict().items():
-        assert torch.equal(weight, second.model.state_dict()[name]), name
-
-
-def test_the_rates_rise_stay_and_fall_to_nothing() -> None:
-    settings = SETTINGS.model_copy(update={"steps": 100, "warmup": 10, "decay": 0.2})
-    assert [pace(step, settings) for step in (0, 9, 50, 80, 90, 100)] == pytest.approx([0.1, 1, 1, 1, 0.5, 0])
-
-
-def test_a_reader_that_learns_nothing_fails_the_smoke_test() -> None:
-    learnt = [{"loss": 5 - step / 3, "accuracy": step / 50} for step in range(13)]
-    check_learnt(learnt)
-    with pytest.raises(UserError, match=r"answers right went from 0\.10 to 0\.10"):
-        check_learnt([record | {"accuracy": 0.1} for record in learnt])
-    with pytest.raises(UserError, match=r"the loss went from 5\.00 to 5\.00"):
-        check_learnt([record | {"loss": 5.0} for record in learnt])
 
 
 def test_passages_shrink_to_the_window_and_a_question_that_alone_is_too_long_is_refused(tokenizer: Tokenizer) -> None:

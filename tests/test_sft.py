@@ -17,9 +17,12 @@ from configs.training import StopSettings
 from finetune import watch
 from finetune.base import load_base
 from finetune.checkpoints import checkpoints, is_whole, mark, prune
+from finetune.dev import commonest
 from finetune.run_folder import RunFolder, RunRecord
+from finetune.runs import report
 from finetune.sft import Request, run_sft
 from finetune.watch import Look, best_of, is_over
+from rag.reader import Answer
 from rag.reader_transformers import load_reader
 from rag.tokens import Message
 from tests.tiny_model import save_model
@@ -275,3 +278,22 @@ def test_early_stopping_ends_the_run(place: Place, tmp_path: Path) -> None:
     record = trained(place, tmp_path / "run", "learning_rate=1e-12", "stop.patience=1")
     assert record.steps == 4  # nothing was learnt: the second look is not better than the first
     assert record.best_step == 2
+
+
+@pytest.mark.parametrize(("numbers", "share"), [([4, 4, 4, 1], 0.75), ([2, 2, None], 1.0), ([None], 0.0), ([], 0.0)])
+def test_the_commonest_place_is_its_share_of_the_choices(numbers: list[int | None], share: float) -> None:
+    answers = [Answer("q", "labels", number, None, (), "", (), "", 0, 0) for number in numbers]
+    assert commonest(answers) == share
+
+
+def test_a_reader_that_always_names_the_same_place_is_pointed_out(
+    place: Place, runs: dict[str, RunRecord], tmp_path: Path
+) -> None:
+    record, folder = runs["fp32"], RunFolder(tmp_path)
+    assert all(0.25 <= look["commonest"] <= 1 for look in record.looks)
+    stuck, fine = (
+        record.model_copy(update={"looks": tuple({**look, "commonest": share} for look in record.looks)})
+        for share in (1.0, 0.5)
+    )
+    assert "100% of its choices on dev name the same place: it answers without reading" in report(stuck, folder)
+    assert "the same place" not in report(fine, folder)

@@ -18,9 +18,10 @@ from configs.schema import ROOT, Settings
 from configs.training import TrackSettings
 from eval.__main__ import main as evaluate
 from finetune.__main__ import main
-from finetune.base import wants_unsloth
+from finetune.base import load_base
 from finetune.run_folder import Recipe, RunFolder, folder_for
 from finetune.trackers import LangSmithCallback, check_trackers
+from rag.hf_model import wants_unsloth
 from rag.reader_transformers import load_reader
 from tests.conftest import run
 from tests.tiny_model import save_model
@@ -66,9 +67,21 @@ def test_accelerate_would_launch_our_command_with_them() -> None:
 def test_unsloth_is_refused_where_it_is_not_installed(tmp_path: Path) -> None:
     if find_spec("unsloth") is not None:
         pytest.skip("unsloth is installed here")
-    assert not wants_unsloth(settings_for(tmp_path, "unsloth=auto"))
-    with pytest.raises(UserError, match=r"unsloth=always: it is not installed"):
-        wants_unsloth(settings_for(tmp_path, "unsloth=always"))
+    assert not wants_unsloth("auto", "cpu")
+    assert not wants_unsloth("never", "auto")
+    model = save_model(tmp_path / "model", kind="qwen3", is_chat=True)
+    wished = TransformersSettings(kind="transformers", model=str(model), unsloth="always")
+    for load_it in (lambda: load_reader(wished), lambda: load_base(settings_for(model, "unsloth=always"))):
+        with pytest.raises(UserError, match=r"unsloth=always: it is not installed"):
+            load_it()
+
+
+def test_unsloth_is_set_by_words_that_yaml_leaves_alone() -> None:
+    reader = "rag.reader={kind: transformers, model: embedded}"
+    for word in ("auto", "always", "never"):
+        settings = load(None, [reader, f"rag.reader.unsloth={word}", f"finetune.sft.unsloth={word}"])
+        assert isinstance(settings.rag.reader, TransformersSettings)
+        assert (settings.rag.reader.unsloth, settings.finetune.sft.unsloth) == (word, word)
 
 
 def test_unsloth_trains_where_it_is_installed(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from configs.schema import SourceSettings
 from corpora.exams import load_exam
 from corpora.records import Question
+from finetune.examples import Example
 from finetune.examples_command import parser, settings_of
 from finetune.examples_make import Bench, Made
 from finetune.examples_sources import make_all, read_sources
@@ -84,6 +86,7 @@ def questions(folder: Path) -> dict[str, Question]:
 
 
 Make = Callable[..., Made]
+Only = Callable[..., list[Example]]
 
 
 def make_examples(library: Library, folder: Path) -> Make:
@@ -98,6 +101,11 @@ def make_examples(library: Library, folder: Path) -> Make:
         return make_all(read_sources(wanted), bench)
 
     return run
+
+
+def question(name: str = "q", *choices: str, answer: int = 1, **rest: Any) -> Question:
+    """A question of which nothing matters but what is given."""
+    return Question(name, "multiple_choice", "한국사", "옳은 것은?", choices or ("가", "나", "다"), answer, **rest)
 
 
 def run_folder(folder: Path, asked: Sequence[Question], right: Mapping[str, bool], *, arm: str = "retrieved") -> Path:
