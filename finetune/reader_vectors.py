@@ -1,7 +1,7 @@
 """First token vectors of the embedded reader: what a token means and how it is written, equal in length.
 
-Two fifths of a vector are what the project's static encoder says of the token's text, narrowed to its principal directions;
-the rest is made of random directions of its characters, of their pairs and of the token as a whole, so that
+Two fifths of a vector are what the project's static encoder says of the token's text, narrowed to its principal
+directions; the rest is made of random directions of its characters, of their pairs and of the token as a whole, so that
 "대동" and "대동법" look alike and numbers do not. How common a token is follows from its place in the tokenizer's list:
 merges are learnt in the order of their frequency (Zipf's law stands in for counts).
 """
