@@ -47,8 +47,8 @@ class TestRetriever(RetrieversIntegrationTests):
         return "대동법이 처음 실시된 곳은?"
 
 
-class TestEmbeddingsUnit(EmbeddingsUnitTests):
-    """They can be made."""
+class _Embedded:
+    """What the standard tests are about."""
 
     @property
     def embeddings_class(self) -> type[EncoderEmbeddings]:
@@ -57,16 +57,12 @@ class TestEmbeddingsUnit(EmbeddingsUnitTests):
     @property
     def embedding_model_params(self) -> dict[str, Any]:
         return {"encoder": ENCODER}
+
+
+class TestEmbeddingsUnit(_Embedded, EmbeddingsUnitTests):
+    """They can be made."""
 
 
 @pytest.mark.anyio
-class TestEmbeddings(EmbeddingsIntegrationTests):
+class TestEmbeddings(_Embedded, EmbeddingsIntegrationTests):
     """Vectors of one length, for a query and for documents, sync and async."""
-
-    @property
-    def embeddings_class(self) -> type[EncoderEmbeddings]:
-        return EncoderEmbeddings
-
-    @property
-    def embedding_model_params(self) -> dict[str, Any]:
-        return {"encoder": ENCODER}
