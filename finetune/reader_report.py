@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
+
+from corpora.writing import in_place_of
 
 _LOSSES = {"loss": "label", "text_loss": "written answer", "plain_loss": "plain text"}
 _DEV = ("held_out", "closed", "gold", "among")
@@ -21,7 +22,9 @@ def draw(path: Path, history: Sequence[dict[str, float]]) -> None:
     left, right = figure.subplots(1, 2)
     steps = [record["step"] for record in history]
     for key, name in _LOSSES.items():
-        left.plot(steps, _smoothed([record[key] for record in history]), lw=1, label=name)
+        losses = [record[key] for record in history]
+        if any(losses):  # all zero: nothing of this kind was shown
+            left.plot(steps, _smoothed(losses), lw=1, label=name)
     left.set_xlabel("step")
     left.set_ylabel(f"nats per token, mean of {_SMOOTH} steps")
     left.legend()
@@ -33,10 +36,9 @@ def draw(path: Path, history: Sequence[dict[str, float]]) -> None:
     right.set_xlabel("step")
     right.set_ylabel("labels right")
     right.set_ylim(0, 1)
-    right.legend()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
-    temporary.replace(path)
+    right.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the curves, not over them
+    with in_place_of(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
 
 
 def _smoothed(values: Sequence[float]) -> list[float]:
