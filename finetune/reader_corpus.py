@@ -18,6 +18,8 @@ from corpora.exams import load_exam, load_qrels
 from corpora.files import discover
 from corpora.jsonl import read_records
 from corpora.records import Document, Question, Skipped
+from corpora.text import SUFFIXES
+from corpora.text import read as read_text
 from index_build.analysis import Progress
 from index_build.build import build
 from index_build.manifest import remove
@@ -65,6 +67,7 @@ def _collected(folder: Path | None, settings: ReaderCorpusSettings) -> dict[str,
     taboo = runs([gold.quote for question in sample_questions("test") for gold in question.gold])
     found["wiki"] = _wiki(folder / "wiki", settings)
     found["statutes"] = _statutes(folder / "statutes" / "articles.jsonl.gz", settings)
+    found["textbook"] = _textbook(folder / "textbook-md", settings)
     found["boolq"] = _boolq(folder / "boolq-ko")
     return {
         name: [record for record in records if not overlapping(str(record["text"]), taboo)]
@@ -109,6 +112,17 @@ def _wiki(folder: Path, settings: ReaderCorpusSettings) -> list[Fields]:
 def _statutes(path: Path, settings: ReaderCorpusSettings) -> list[Fields]:
     records = [item.fields for item in read_records(there(path)) if not isinstance(item, Skipped)]
     return _spread([record for record in records if len(str(record["text"])) >= 200], settings.statutes_characters)
+
+
+def _textbook(folder: Path, settings: ReaderCorpusSettings) -> list[Fields]:
+    """Chapters in Markdown or plain text."""
+    found = [
+        item
+        for file in discover(folder, SUFFIXES)
+        if not isinstance(item := read_text(file, doc_id=str(file.relative_to(folder)), source="", licence=""), Skipped)
+    ]
+    records: list[Fields] = [{"id": item.doc_id, "title": item.title, "text": item.text} for item in found]
+    return _spread(records, settings.textbook_characters)
 
 
 def _boolq(folder: Path) -> list[Fields]:

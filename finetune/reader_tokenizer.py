@@ -12,7 +12,9 @@ from rag.template import bundled
 
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 MOST_CHOICES = 10
+_SYLLABLES = 3_000  # times that each Hangul syllable is seen besides, so that all are whole before they are joined
 _ROLES = 500  # times that the words of the chat format are seen, so that they become tokens
+_PIECES_OF = {"system": 4, "passages": 6}  # what every prompt with passages begins with, cut into landmarks
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"
@@ -27,13 +29,16 @@ _PIECES = r"[^\S\r\n]{2,}| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|[\r\n]+|\s"
 
 
 def frame() -> dict[str, str]:
-    """Name -> text of the parts of a prompt that are the same in all: "question", "choice 2", "ask 4" ...
+    """Name -> text of the parts of a prompt that are the same in all: "mark 1", "question", "choice 2", "ask 4" ...
 
-    As single tokens they are cheap to read and cannot be taken for anything else. A choice's token ends before
-    the space, so that its first word is cut into tokens as it is in the middle of a sentence.
+    The marks are pieces of what stands before the passages, in order; the last piece is "passages". As single tokens
+    all these are cheap to read and cannot be taken for anything else. A choice's token ends before the space, so that
+    its first word is cut into tokens as it is in the middle of a sentence.
     """
     template = bundled("base")
-    parts = {name: template.blocks[name].split("{")[0] for name in ("passages", "paragraph", "question", "box")}
+    *marks, heading = (piece for name, count in _PIECES_OF.items() for piece in _cut(opening(name), count))
+    parts = {f"mark {number}": piece for number, piece in enumerate(marks, start=1)} | {"passages": heading}
+    parts |= {name: opening(name) for name in ("paragraph", "question", "box")}
     labels = [str(number) for number in range(1, MOST_CHOICES + 1)]
     choice = {label: template.fill("choice", label=label, text="").rstrip() for label in labels}
     parts["choice 1"] = "\n\n" + template.blocks["choices"].split("{")[0] + choice["1"]
@@ -42,6 +47,15 @@ def frame() -> dict[str, str]:
         parts[f"ask {count}"] = "\n\n" + template.fill("multiple_choice", labels=", ".join(labels[:count]))
     parts["ask"] = "\n\n" + template.blocks["short_answer"]
     return parts
+
+
+def opening(name: str) -> str:
+    """What a block of the template begins with, before anything is filled in."""
+    return bundled("base").blocks[name].split("{")[0]
+
+
+def _cut(text: str, count: int) -> list[str]:
+    return [text[len(text) * part // count : len(text) * (part + 1) // count] for part in range(count)]
 
 
 def train_tokenizer(texts: Sequence[str], settings: ReaderModelSettings) -> Tokenizer:
@@ -62,7 +76,9 @@ def train_tokenizer(texts: Sequence[str], settings: ReaderModelSettings) -> Toke
         show_progress=False,
     )
     roles = ["system\nuser\nassistant\n" + bundled("base").blocks["system"]] * _ROLES
-    tokenizer.train_from_iterator([*texts, *roles], trainer)
+    syllables = sorted({char for text in texts for char in text if "가" <= char <= "힣"})
+    alone = ["\n".join(syllables)] * _SYLLABLES
+    tokenizer.train_from_iterator([*texts, *roles, *alone], trainer)
     tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in added])
     return tokenizer
 

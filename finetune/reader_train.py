@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
+from configs.errors import UserError
 from configs.reader_training import ReaderTrainingSettings
 from finetune.reader_batches import Batch, collate, logits_at
 from finetune.reader_blocks import Block
@@ -73,16 +74,9 @@ class Trainer:
         self._folder = folder
         self._padding = padding
         self.progress = Progress(stage=settings.first_stage)
-        embeddings = model.get_input_embeddings().weight.requires_grad_(settings.embedding_rate > 0)
-        others = [weight for weight in model.parameters() if weight is not embeddings]
-        self._rates = [settings.learning_rate]
-        groups: list[dict[str, Any]] = [{"params": others}]
-        if settings.embedding_rate:
-            self._rates.append(settings.embedding_rate)
-            groups.append({"params": [embeddings]})
-        self._optimiser = torch.optim.AdamW(
-            groups, lr=settings.learning_rate, betas=(0.9, 0.98), eps=settings.epsilon, weight_decay=0.0
-        )
+        groups = _groups(self.model, settings)
+        self._rates = [group["lr"] for group in groups]
+        self._optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=settings.epsilon, weight_decay=0.0)
         if (folder / "progress.json").is_file():
             self._resume()
 
@@ -216,6 +210,21 @@ class Trainer:
         groups = self._optimiser.state_dict()["param_groups"]
         self._optimiser.load_state_dict({"state": dict(state), "param_groups": groups})
         self.progress = Progress(**json.loads((self._folder / "progress.json").read_text(encoding="utf-8")))
+
+
+def _groups(model: Any, settings: ReaderTrainingSettings) -> list[dict[str, Any]]:
+    """Parameters by their rate; those without one ask for no gradient."""
+    embeddings = model.get_input_embeddings().weight
+    rated: defaultdict[float, list[Tensor]] = defaultdict(list)
+    for weight in model.parameters():
+        matrix = settings.embedding_rate if weight is embeddings else settings.learning_rate
+        rate = settings.norm_rate if weight.ndim == 1 else matrix
+        rated[rate].append(weight.requires_grad_(rate > 0))
+    if not any(rated):
+        raise UserError(
+            "finetune.reader: learning_rate, norm_rate and embedding_rate are all 0; nothing would be learnt"
+        )
+    return [{"params": weights, "lr": rate} for rate, weights in rated.items() if rate > 0]
 
 
 def among(logits: Tensor, rivals: Sequence[Sequence[int]]) -> Tensor:

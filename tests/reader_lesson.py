@@ -9,7 +9,7 @@ from rag.reader import Evidence
 
 SETTINGS = ReaderTrainingSettings(
     model=ReaderModelSettings(vocabulary=900, hidden=160, layers=4, heads=3, head_dim=32, mlp=64, window=1024),
-    batch_tokens=300, longest=500, steps=4, warmup=1, threads=1, precision="fp32", plain_tokens=8,
+    learning_rate=1e-4, batch_tokens=300, longest=500, steps=4, warmup=1, threads=1, precision="fp32", plain_tokens=8,
 )  # fmt: skip
 PASSAGE = (
     "대동법은 1608년 경기도에서 처음 실시되었다. 이원익이 광해군에게 시행을 건의하였다. "

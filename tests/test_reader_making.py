@@ -27,18 +27,21 @@ from finetune.reader_questions import Maker, Text
 from finetune.reader_rows import ChatWording, Composer, shuffled
 from finetune.reader_save import save
 from finetune.reader_sentences import asked, cloze, restated, sentences
-from finetune.reader_tokenizer import as_pretrained, frame, train_tokenizer
+from finetune.reader_stream import CLOSING, LABEL, plan_of
+from finetune.reader_tokenizer import MOST_CHOICES, as_pretrained, frame, train_tokenizer
 from rag.answer import answer
 from rag.prompt import render
 from rag.reader import Evidence
 from rag.reader_transformers import load_reader
 from tests.reader_lesson import BLOCK, EVIDENCE, PASSAGE, QUESTIONS, SETTINGS
 
+FACTS = {"경기도": "대동법이 처음 실시된", "선혜청": "이를 맡은 관청인", "고름": "저고리의 길이가 길어진 때에 넓어진"}
+
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
     """A small one, of the words of these tests."""
-    texts = [PASSAGE, *(item.text for item in EVIDENCE), *(item.question for item in QUESTIONS)]
+    texts = [PASSAGE, *(item.text for item in EVIDENCE), *(item.question for item in QUESTIONS), " ".join(["", *FACTS])]
     return train_tokenizer(texts * 3, SETTINGS.model)
 
 
@@ -170,14 +173,34 @@ def test_wired_weights_know_which_choice_a_token_is_of_and_which_one_ends(tokeni
         after = model.model(
             input_ids=batch.ids, position_ids=batch.positions, attention_mask=batch.sees, output_hidden_states=True
         ).hidden_states[1][0]
-    flags = after[:, SETTINGS.model.hidden - 40 :]
+    plan = plan_of(model.config, tokenizer)
+    labels_at, closing_at = (slice(plan.flag(first), plan.flag(first) + MOST_CHOICES) for first in (LABEL, CLOSING))
     starts = [row.ids.tolist().index(tokenizer.token_to_id(frame()[f"choice {number}"])) for number in (1, 2, 3)]
     ends = [*starts[1:], row.ids.tolist().index(tokenizer.token_to_id(frame()["ask 3"]))]
     for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        labels = flags[start + 1 : end, 8 : 8 + 10]
+        labels = after[start + 1 : end, labels_at]
         assert labels.argmax(dim=1).tolist() == [number] * (end - start - 1)
         assert labels.max(dim=1).values.min() > 0.5
-        assert flags[end, 18 : 18 + 10].argmax() == number
+        assert after[end, closing_at].argmax() == number
+
+
+def test_wired_weights_know_where_a_token_stands(tokenizer: Tokenizer) -> None:
+    wired = new_model(tokenizer, ReaderModelSettings(vocabulary=900), seed=1).eval()
+    repeated = [replace(EVIDENCE[0], text=" ".join([PASSAGE] * 4))]
+    row = Composer(tokenizer, SETTINGS).compose(QUESTIONS[:1], repeated, stage=2)
+    assert row is not None
+    batch = collate([row], padding=0)
+    with torch.no_grad():
+        after = wired.model(
+            input_ids=batch.ids, position_ids=batch.positions, attention_mask=batch.sees, output_hidden_states=True
+        ).hidden_states[1][0]
+    plan = plan_of(wired.config, tokenizer)
+    places = after[plan.begins : row.shared, plan.place]
+    alike = places @ places.T
+    distance = (torch.arange(len(places))[:, None] - torch.arange(len(places))).abs()
+    assert len(places) > 100
+    assert alike[distance <= 5].mean() > 0.4
+    assert alike[distance >= 60].max() < 0.2  # the same words stand there, too
 
 
 def test_wired_weights_answer_better_than_chance_before_any_training(tokenizer: Tokenizer) -> None:
@@ -225,16 +248,15 @@ def _expected(question: Question) -> str:
 
 
 def _accuracy(model: Any, tokenizer: Tokenizer) -> float:
-    """Of label answers to questions on plain facts, the choices in every rotation."""
-    facts = {"경기도": "대동법이 처음 실시된", "선혜청": "대동법을 맡은 관청인", "김육": "충청도에서 시행을 주장한"}
-    names = ("경기도", "선혜청", "김육", "저고리")
+    """Of label answers to questions on plain facts that stand far apart, the choices in every rotation."""
+    names = (*FACTS, "이이")
     composer = Composer(tokenizer, SETTINGS)
     right = []
-    for name, fact in facts.items():
+    for name, fact in FACTS.items():
         for turn in range(4):
             choices = names[turn:] + names[:turn]
             question = replace(QUESTIONS[0], question=f"{fact} 것은?", choices=choices, answer=choices.index(name) + 1)
-            row = composer.compose([question], EVIDENCE[:1], stage=1)
+            row = composer.compose([question], EVIDENCE, stage=2)
             assert row is not None
             batch = collate([row], padding=0)
             with torch.no_grad():

@@ -46,18 +46,30 @@ def test_the_loss_of_a_label_knows_only_the_labels_of_its_question() -> None:
     assert shown.argmax(dim=1).tolist() == [2, 3]
 
 
-def test_token_vectors_stay_unless_they_have_a_rate(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    for rate, stays in ((0.0, True), (1e-3, False)):
-        settings = SETTINGS.model_copy(update={"embedding_rate": rate, "steps": 1})
+def test_only_what_has_a_rate_is_trained(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    parts = {
+        "embedding_rate": "model.embed_tokens.weight",
+        "learning_rate": "model.layers.3.self_attn.q_proj.weight",
+        "norm_rate": "model.layers.3.self_attn.q_norm.weight",
+    }
+    for rated in parts:
+        rates = dict.fromkeys(parts, 0.0) | {rated: 1e-3}
+        settings = SETTINGS.model_copy(update={**rates, "steps": 1})
         model = new_model(tokenizer, settings.model, seed=1)
         before = {name: weight.clone() for name, weight in model.state_dict().items()}
-        trainer = Trainer(model, Composer(tokenizer, settings), settings, folder=tmp_path / str(rate), padding=0)
+        trainer = Trainer(model, Composer(tokenizer, settings), settings, folder=tmp_path / rated, padding=0)
         trainer.run(Lessons({"rules": [BLOCK]}, {"rules": 1.0}), dict)
-        after = model.state_dict()
-        assert torch.equal(before["model.embed_tokens.weight"], after["model.embed_tokens.weight"]) == stays
-        assert not torch.equal(
-            before["model.layers.3.self_attn.q_proj.weight"], after["model.layers.3.self_attn.q_proj.weight"]
-        )
+        moved = {rate for rate, name in parts.items() if not torch.equal(before[name], model.state_dict()[name])}
+        assert moved == {rated}
+
+
+def test_a_training_without_any_rate_is_refused(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"embedding_rate": 0.0, "learning_rate": 0.0, "norm_rate": 0.0})
+    with pytest.raises(UserError, match="are all 0"):
+        Trainer(
+            new_model(tokenizer, settings.model, seed=1), Composer(tokenizer, settings), settings,
+            folder=tmp_path, padding=0,
+        )  # fmt: skip
 
 
 def test_questions_without_choices_are_left_out_unless_their_answers_count(tokenizer: Tokenizer) -> None:
