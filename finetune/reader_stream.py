@@ -21,7 +21,8 @@ CLOSING = LABEL + MOST_CHOICES  # the choice that ends before this token
 ANSWER = CLOSING + MOST_CHOICES  # the label to be written
 MARK = ANSWER + MOST_CHOICES  # which landmark this is
 MARKS = [text for name, text in frame().items() if name.startswith("mark ")] + [END]
-_FLAGS = MARK + len(MARKS)
+SPEAKS = MARK + len(MARKS)  # that a label is to be written, whichever it is
+_FLAGS = SPEAKS + 1
 _FAR = 2_000  # tokens over which a slow frequency must stay below a turn of one radian
 
 
@@ -107,11 +108,11 @@ class Head:
         self.query[places, ours] = torch.eye(width)
         self.key[places, theirs] = torch.eye(width)
 
-    def carry(self, source: slice, target: slice, weight: float) -> None:
-        """What stands at `source` is added to `target` of whoever attends."""
+    def carry(self, source: slice, target: slice, weight: float, *, first: int = 0) -> None:
+        """What stands at `source` is added to `target` of whoever attends; by the head's dimensions from `first` on."""
         width = source.stop - source.start
-        self.value[:width, source] = math.sqrt(weight) * torch.eye(width)
-        self.output[target, :width] = math.sqrt(weight) * torch.eye(width)
+        self.value[first : first + width, source] = math.sqrt(weight) * torch.eye(width)
+        self.output[target, first : first + width] = math.sqrt(weight) * torch.eye(width)
 
 
 def plan_of(config: Any, tokenizer: Tokenizer) -> Plan:

@@ -6,7 +6,7 @@ al. 2022). Here such heads are written into the first weights, and training star
 layer 0   where a token stands: which of some dozens of places is near; which part of the prompt this is, which choice
 layer 1   every word is looked up in the passages, against a sink, and brings back the places where it stands
 layer 2   the places of the question's words, and those of each choice's words, rare words first
-layer 3   the label of the choice whose words stand where the question's words stand
+layer 3   that a label is to be written: of the choice whose words stand where the question's words stand
 
 A word that stands everywhere brings back a little of every place, and so says nothing; one that stands nowhere goes to
 the sink. Words are compared by `finetune.reader_vectors`. Rotary positions tell a head distances only; a place is found
@@ -41,6 +41,7 @@ from finetune.reader_stream import (
     RANK,
     RARITY,
     SINK,
+    SPEAKS,
     Plan,
     head_of,
     plan_of,
@@ -58,7 +59,8 @@ _UNLIKE = 0.74  # how strongly the sink calls a word: one less than about 0.35 a
 _PLACED = 1.0  # how strong the place of a token is beside its word, about
 _BACK, _SUMMED = 2.0, 1.0  # how strong what is brought back is; the same of sums
 _RARE_ASKED, _RARE_CHOSEN = 0.25, 0.6  # how much more a rare word counts in a sum
-_ANSWERS = 2.5  # how loud the answer is beside what else stands at the last place
+_ANSWERS = 4.5  # how loud the answer is beside what else stands at the last place
+_SPEAKS = 6.0  # the same of any label, so that nothing else is written
 _STEADY = 4.0  # how much longer keys are than what is compared, so that all are about as long
 _CALL = 3.0  # how strong a landmark's flag is
 _REGIONS = {"passages": PASSAGE, "paragraph": PASSAGE, "question": QUESTION, "box": QUESTION}
@@ -157,6 +159,8 @@ def _wire_answer(model: Any, plan: Plan) -> None:
     closing = slice(plan.flag(CLOSING), plan.flag(CLOSING) + MOST_CHOICES)
     answers = slice(plan.flag(ANSWER), plan.flag(ANSWER) + MOST_CHOICES)
     head.carry(closing, answers, _ANSWERS * _unit(plan))
+    closes, speaks = (slice(plan.flag(flag), plan.flag(flag) + 1) for flag in (CLOSES, SPEAKS))
+    head.carry(closes, speaks, _SPEAKS * _unit(plan), first=MOST_CHOICES)
 
 
 def _embeddings(tokenizer: Tokenizer, plan: Plan, size: int, generator: torch.Generator) -> Tensor:
@@ -200,7 +204,7 @@ def _mark(table: Tensor, tokenizer: Tokenizer, plan: Plan) -> None:
             table[token, plan.flag(CLOSING + ended - 1)] = 1
             table[token, plan.flag(CLOSES)] = 1
     for digit in range(1, 10):
-        table[tokenizer.token_to_id(str(digit)), plan.flag(ANSWER + digit - 1)] = 1
+        table[tokenizer.token_to_id(str(digit)), [plan.flag(ANSWER + digit - 1), plan.flag(SPEAKS)]] = 1
     start = tokenizer.token_to_id(START)
     table[start, plan.words] = 0
     table[start, plan.flag(BLANK)] = 0

@@ -209,6 +209,18 @@ def test_wired_weights_answer_better_than_chance_before_any_training(tokenizer: 
     assert _accuracy(wired, tokenizer) >= 0.5  # of four choices
 
 
+def test_wired_weights_write_a_label_and_nothing_else(tokenizer: Tokenizer) -> None:
+    wired = new_model(tokenizer, ReaderModelSettings(vocabulary=900), seed=1).eval()
+    row = Composer(tokenizer, SETTINGS).compose(QUESTIONS, EVIDENCE, stage=2)
+    assert row is not None
+    asked_for = [target for target in row.targets if target.is_label]
+    with torch.no_grad():
+        places = torch.tensor([target.place for target in asked_for])
+        chances = logits_at(wired, collate([row], padding=0), places, "cpu").softmax(dim=1)
+    for target, each in zip(asked_for, chances, strict=True):
+        assert each[list(target.rivals)].sum() > 0.5
+
+
 def test_passages_shrink_to_the_window_and_a_question_that_alone_is_too_long_is_refused(tokenizer: Tokenizer) -> None:
     wording = ChatWording(tokenizer, 300)
     asked: dict[str, Any] = {"settings": PromptSettings(), "channel": "labels", "wording": wording}
