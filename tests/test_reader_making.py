@@ -24,7 +24,7 @@ from finetune.reader_blocks import Block, read_blocks, write_blocks
 from finetune.reader_corpus import _sample, overlapping, runs, sample_questions
 from finetune.reader_model import new_model
 from finetune.reader_questions import Maker, Text
-from finetune.reader_rows import ChatWording, Composer, shuffled
+from finetune.reader_rows import ChatWording, Composer, Row, shuffled
 from finetune.reader_save import save
 from finetune.reader_sentences import asked, cloze, restated, sentences
 from finetune.reader_stream import CLOSING, LABEL, plan_of
@@ -55,6 +55,12 @@ def kiwi() -> Kiwi:
 def model(tokenizer: Tokenizer) -> Any:
     """Wired, not trained."""
     return new_model(tokenizer, SETTINGS.model, seed=1).eval()
+
+
+@pytest.fixture(scope="module")
+def wired(tokenizer: Tokenizer) -> Any:
+    """The same in the shape that is stored."""
+    return new_model(tokenizer, ReaderModelSettings(vocabulary=900), seed=1).eval()
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
@@ -168,11 +174,7 @@ def test_blocks_come_back_from_disk_as_they_were(tmp_path: Path) -> None:
 def test_wired_weights_know_which_choice_a_token_is_of_and_which_one_ends(tokenizer: Tokenizer, model: Any) -> None:
     row = Composer(tokenizer, SETTINGS).compose(QUESTIONS[:1], EVIDENCE, stage=2)
     assert row is not None
-    batch = collate([row], padding=0)
-    with torch.no_grad():
-        after = model.model(
-            input_ids=batch.ids, position_ids=batch.positions, attention_mask=batch.sees, output_hidden_states=True
-        ).hidden_states[1][0]
+    after = _after_first_layer(model, row)
     plan = plan_of(model.config, tokenizer)
     labels_at, closing_at = (slice(plan.flag(first), plan.flag(first) + MOST_CHOICES) for first in (LABEL, CLOSING))
     starts = [row.ids.tolist().index(tokenizer.token_to_id(frame()[f"choice {number}"])) for number in (1, 2, 3)]
@@ -184,16 +186,11 @@ def test_wired_weights_know_which_choice_a_token_is_of_and_which_one_ends(tokeni
         assert after[end, closing_at].argmax() == number
 
 
-def test_wired_weights_know_where_a_token_stands(tokenizer: Tokenizer) -> None:
-    wired = new_model(tokenizer, ReaderModelSettings(vocabulary=900), seed=1).eval()
+def test_wired_weights_know_where_a_token_stands(tokenizer: Tokenizer, wired: Any) -> None:
     repeated = [replace(EVIDENCE[0], text=" ".join([PASSAGE] * 4))]
     row = Composer(tokenizer, SETTINGS).compose(QUESTIONS[:1], repeated, stage=2)
     assert row is not None
-    batch = collate([row], padding=0)
-    with torch.no_grad():
-        after = wired.model(
-            input_ids=batch.ids, position_ids=batch.positions, attention_mask=batch.sees, output_hidden_states=True
-        ).hidden_states[1][0]
+    after = _after_first_layer(wired, row)
     plan = plan_of(wired.config, tokenizer)
     places = after[plan.begins : row.shared, plan.place]
     alike = places @ places.T
@@ -203,14 +200,11 @@ def test_wired_weights_know_where_a_token_stands(tokenizer: Tokenizer) -> None:
     assert alike[distance >= 60].max() < 0.2  # the same words stand there, too
 
 
-def test_wired_weights_answer_better_than_chance_before_any_training(tokenizer: Tokenizer) -> None:
-    shape = ReaderModelSettings(vocabulary=900)
-    wired = new_model(tokenizer, shape, seed=1).eval()
+def test_wired_weights_answer_better_than_chance_before_any_training(tokenizer: Tokenizer, wired: Any) -> None:
     assert _accuracy(wired, tokenizer) >= 0.5  # of four choices
 
 
-def test_wired_weights_write_a_label_and_nothing_else(tokenizer: Tokenizer) -> None:
-    wired = new_model(tokenizer, ReaderModelSettings(vocabulary=900), seed=1).eval()
+def test_wired_weights_write_a_label_and_nothing_else(tokenizer: Tokenizer, wired: Any) -> None:
     row = Composer(tokenizer, SETTINGS).compose(QUESTIONS, EVIDENCE, stage=2)
     assert row is not None
     asked_for = [target for target in row.targets if target.is_label]
@@ -257,6 +251,17 @@ def _prompt(question: Question, evidence: list[Evidence], tokenizer: Tokenizer) 
 
 def _expected(question: Question) -> str:
     return str(question.answer) if question.choices else question.answers[0]
+
+
+def _after_first_layer(model: Any, row: Row) -> torch.Tensor:
+    """The residual stream at every token of a row."""
+    batch = collate([row], padding=0)
+    with torch.no_grad():
+        states = model.model(
+            input_ids=batch.ids, position_ids=batch.positions, attention_mask=batch.sees, output_hidden_states=True
+        ).hidden_states
+    stream: torch.Tensor = states[1][0]
+    return stream
 
 
 def _accuracy(model: Any, tokenizer: Tokenizer) -> float:
