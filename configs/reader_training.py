@@ -28,10 +28,10 @@ class ReaderModelSettings(Strict):
         12_000, ge=400, le=200_000, description="tokens of the byte-level BPE, special ones included"
     )
     hidden: int = Field(320, ge=32, le=8_192)
-    layers: int = Field(4, ge=4, le=128)
+    layers: int = Field(7, ge=4, le=128)
     heads: int = Field(5, ge=1, le=128)
-    head_dim: int = Field(128, ge=8, le=512)
-    mlp: int = Field(256, ge=16, le=65_536)
+    head_dim: int = Field(176, ge=8, le=512)
+    mlp: int = Field(64, ge=16, le=65_536)
     window: int = Field(4_096, ge=128, le=131_072)
     rope_theta: float = Field(
         1e15, gt=1, description="high: the slower half of every head can match words at any distance"
@@ -52,7 +52,7 @@ class ReaderTrainingSettings(Strict):
     review: float = Field(0.25, ge=0, le=1, description="share of blocks shown as an earlier stage shows them")
     longest: int = Field(2_000, ge=128, description="tokens of one block: passages and all questions on them")
     learning_rate: float = Field(0.0, ge=0, le=1, description="of matrices; 0: they stay as they are")
-    norm_rate: float = Field(1e-3, ge=0, le=1, description="of the gains of norms; 0: they stay as they are")
+    norm_rate: float = Field(3e-4, ge=0, le=1, description="of the gains of norms; 0: they stay as they are")
     embedding_rate: float = Field(0.0, ge=0, le=1, description="of token vectors; 0: they stay as they are")
     epsilon: float = Field(1e-6, gt=0, le=1, description="AdamW's")
     warmup: int = Field(10, ge=1, description="steps")
@@ -65,7 +65,7 @@ class ReaderTrainingSettings(Strict):
     first_stage: int = Field(2, ge=0, le=2, description="of the lessons: sentences, one passage, several passages")
     mastered: float = Field(0.6, gt=0, le=1, description="accuracy on a stage's last answers that opens the next stage")
     shares: dict[str, float] = Field(
-        {"rules": 0.34, "nli": 0.33, "sample": 0.33, "boolq": 0.0, "strategyqa": 0.0, "endings": 0.0},
+        {"rules": 0.34, "nli": 0.0, "sample": 0.33, "lessons": 0.33, "boolq": 0.0, "strategyqa": 0.0, "endings": 0.0},
         description="of the blocks drawn, by source",
     )
     passages: tuple[int, ...] = Field((1, 2, 3, 5), min_length=1, description="numbers of passages in the last stage")
@@ -73,6 +73,7 @@ class ReaderTrainingSettings(Strict):
     closed_book: float = Field(0.0, ge=0, le=1, description="share of blocks without passages")
     checkpoint_minutes: float = Field(6.0, gt=0)
     dev_blocks: int = Field(16, ge=1, description="looked at beside every checkpoint")
+    dev_lessons: int = Field(8, ge=1, description="of the bundled lessons' dev questions, one of so many is looked at")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of the matrix products; weights stay fp32")
     threads: int = Field(2, ge=1, le=256)
     seed: int = Field(20260101, ge=0)

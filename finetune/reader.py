@@ -115,6 +115,7 @@ def train(data: Path | None, out: Path, work: Path, settings: ReaderTrainingSett
     draw(work / "curves.png", trainer.progress.history)
     if not is_done:
         return None
-    figures = look()
+    last = trainer.progress.history[-1]  # every run looks after its last step
+    figures = {each.name: last[each.name] for each in sets if each.name in last}
     save(out, trainer.model, tokenizer, settings)
     return Trained(figures, trainer.progress.history)

@@ -24,7 +24,9 @@ from index_build.analysis import Progress
 from index_build.build import build
 from index_build.manifest import remove
 
-SAMPLE_EXAM = Path(__file__).resolve().parents[1] / "corpora" / "sample" / "exam"
+_CORPORA = Path(__file__).resolve().parents[1] / "corpora"
+SAMPLE_EXAM = _CORPORA / "sample" / "exam"
+LESSONS = _CORPORA / "lessons"
 Fields = dict[str, object]
 _RUN = 24  # characters without spaces: two unrelated texts do not share as many
 
@@ -32,6 +34,11 @@ _RUN = 24  # characters without spaces: two unrelated texts do not share as many
 def sample_questions(split: str) -> list[Question]:
     """The questions of one split of the bundled exam. The test split is only ever asked for to avoid it."""
     return [question for question in load_exam(SAMPLE_EXAM) if question.split == split]
+
+
+def lesson_questions(split: str) -> list[Question]:
+    """The questions of one split of the bundled reading lessons."""
+    return [question for question in load_exam(LESSONS / "questions.jsonl") if question.split == split]
 
 
 def build_corpus(folder: Path | None, work: Path, settings: ReaderCorpusSettings, progress: Progress) -> Path:
@@ -69,6 +76,7 @@ def _collected(folder: Path | None, settings: ReaderCorpusSettings) -> dict[str,
     found["statutes"] = _statutes(folder / "statutes" / "articles.jsonl.gz", settings)
     found["textbook"] = _textbook(folder / "textbook-md", settings)
     found["boolq"] = _boolq(folder / "boolq-ko")
+    found["lessons"] = list(_lessons())
     return {
         name: [record for record in records if not overlapping(str(record["text"]), taboo)]
         for name, records in found.items()
@@ -81,6 +89,14 @@ def _sample() -> Iterator[Fields]:
     for item in sample.read_articles():
         if isinstance(item, Document) and item.doc_id not in taboo:
             yield {"id": item.doc_id, "title": item.title, "text": item.text}
+
+
+def _lessons() -> Iterator[Fields]:
+    """The passages of the bundled reading lessons that their dev split does not ask about."""
+    taboo = {gold.doc_id for question in lesson_questions("dev") for gold in question.gold}
+    for item in read_records(LESSONS / "documents.jsonl"):
+        if not isinstance(item, Skipped) and item.fields["id"] not in taboo:
+            yield item.fields
 
 
 def runs(texts: list[str]) -> frozenset[str]:

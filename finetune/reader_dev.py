@@ -32,8 +32,11 @@ def held_out(composer: Composer, blocks: Sequence[Block], *, seed: int) -> DevSe
     return DevSet("held_out", tuple(row for row in rows if row is not None))
 
 
-def exam_sets(composer: Composer, blocks: Sequence[Block]) -> list[DevSet]:
-    """An exam's items closed book, with their gold passage, and with that among others that our retriever finds."""
+def exam_sets(composer: Composer, blocks: Sequence[Block], *, prefix: str = "") -> list[DevSet]:
+    """An exam's items closed book, with their gold passage, and with that among others that our retriever finds.
+
+    The sets are called closed, gold and among, after the prefix.
+    """
     golds: list[tuple[Evidence, ...]] = [() if block.gold is None else (block.gold,) for block in blocks]
     offered: dict[str, list[tuple[Evidence, ...]]] = {
         "closed": [() for _ in blocks],
@@ -43,7 +46,7 @@ def exam_sets(composer: Composer, blocks: Sequence[Block]) -> list[DevSet]:
     sets = []
     for name, shown in offered.items():
         rows = [composer.compose(block.questions, some, stage=2) for block, some in zip(blocks, shown, strict=True)]
-        sets.append(DevSet(name, tuple(row for row in rows if row is not None)))
+        sets.append(DevSet(prefix + name, tuple(row for row in rows if row is not None)))
     return sets
 
 

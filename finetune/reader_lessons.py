@@ -9,9 +9,9 @@ import xxhash
 from tokenizers import Tokenizer
 
 from configs.reader_training import ReaderTrainingSettings
-from configs.schema import CorporaSettings, IndexBuildSettings, Settings
+from configs.schema import CorporaSettings, IndexBuildSettings, Settings, SourceSettings
 from finetune.reader_blocks import Block, from_index, read_blocks, write_blocks
-from finetune.reader_corpus import build_corpus, sample_questions
+from finetune.reader_corpus import LESSONS, build_corpus, lesson_questions, sample_questions
 from finetune.reader_dev import DevSet, exam_sets, held_out
 from finetune.reader_human import exam_blocks, human_blocks
 from finetune.reader_rows import Composer
@@ -41,6 +41,8 @@ def lessons_of(data: Path | None, work: Path, settings: ReaderTrainingSettings) 
         sources |= human_blocks(data, seed=settings.seed)
     index = Index(work / "index")  # without the articles of the other splits
     sources["sample"] = exam_blocks(index, sample_questions("train"), distractors=settings.corpus.distractors)
+    if data is not None:
+        sources["lessons"] = exam_blocks(index, lesson_questions("train"), distractors=settings.corpus.distractors)
     return Lessons(sources, {name: settings.shares[name] for name in sources}), held
 
 
@@ -68,18 +70,25 @@ def _texts(block: Block) -> list[str]:
 
 
 def dev_sets(composer: Composer, held: Sequence[Block], work: Path, settings: ReaderTrainingSettings) -> list[DevSet]:
-    """Held-out blocks, and the sample's dev items that need knowledge, in three arms."""
+    """Held-out blocks; the sample's dev items that need knowledge, in three arms; the same of the reading lessons."""
     asked = [each for each in sample_questions("dev") if each.needs_knowledge == "retrieval" and each.choices]
-    items = exam_blocks(_sample_index(work), asked, distractors=settings.corpus.distractors)
-    return [held_out(composer, held, seed=settings.seed), *exam_sets(composer, items)]
+    lessons = [each for each in lesson_questions("dev") if each.choices][:: settings.dev_lessons]
+    sample = index_of(work, "sample-index", SourceSettings(kind="sample"))
+    own = index_of(work, "lessons-index", SourceSettings(kind="jsonl", path=LESSONS / "documents.jsonl"))
+    count = settings.corpus.distractors
+    return [
+        held_out(composer, held, seed=settings.seed),
+        *exam_sets(composer, exam_blocks(sample, asked, distractors=count)),
+        *exam_sets(composer, exam_blocks(own, lessons, distractors=count), prefix="lessons "),
+    ]
 
 
-def _sample_index(work: Path) -> Index:
-    """The index of the whole bundled sample, from which dev items get their passages; nothing is learnt from it."""
+def index_of(work: Path, name: str, source: SourceSettings) -> Index:
+    """The index of a whole bundled corpus, from which dev items get their passages; nothing is learnt from it."""
     dense = IndexBuildSettings().dense.model_copy(update={"enabled": False})
-    out = work / "sample-index"
+    out = work / name
     made = Settings(
-        corpora=CorporaSettings(),
+        corpora=CorporaSettings(sources=(source,)),
         index_build=IndexBuildSettings(out=out, cache=work / "cache", workers=1, dense=dense),
     )
     bars = Bars()

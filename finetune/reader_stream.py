@@ -1,7 +1,8 @@
 """Where wired weights find things: the parts of the residual stream, the flags at its end, the dimensions of a head.
 
 The stream holds the token's word, where the token stands, where its word stands in the passages, where the question's
-words stand, then what no one has written yet, then flags. Source: Elhage et al. 2021 (the parts of a head).
+words stand, the same evened out, then what no one has written yet, then flags. Source: Elhage et al. 2021 (the parts of
+a head).
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ ANSWER = CLOSING + MOST_CHOICES  # the label to be written
 MARK = ANSWER + MOST_CHOICES  # which landmark this is
 MARKS = [text for name, text in frame().items() if name.startswith("mark ")] + [END]
 SPEAKS = MARK + len(MARKS)  # that a label is to be written, whichever it is
-_FLAGS = SPEAKS + 1
+RELAY = SPEAKS + 1  # the token after the question, which tells the choices what was asked
+_FLAGS = RELAY + 1
+_PARTS = 4  # of the stream that name places
+LAYERS = 7  # that are wired
 _FAR = 2_000  # tokens over which a slow frequency must stay below a turn of one radian
 
 
@@ -63,6 +67,11 @@ class Plan:
         """Where the question's words stand."""
         return self._part(2)
 
+    @property
+    def near(self) -> slice:
+        """The same, as the choices hear of it: of about the same length for every question."""
+        return self._part(3)
+
     def _part(self, number: int) -> slice:
         return slice(self.match + number * self.places, self.match + (number + 1) * self.places)
 
@@ -101,11 +110,11 @@ class Head:
         for place, column, weight in terms:
             self.key[self.plan.slow()[place], column] = weight
 
-    def compare(self, ours: slice, theirs: slice) -> None:
-        """What stands at some columns of the query with what stands at others of the key."""
+    def compare(self, ours: slice, theirs: slice, *, weight: float = 1.0, first: int = 0) -> None:
+        """What stands at some columns of the query with what stands at others of the key; `first`: see `carry`."""
         width = ours.stop - ours.start
-        places = self.plan.slow()[4 : 4 + width]
-        self.query[places, ours] = torch.eye(width)
+        places = self.plan.slow()[4 + first : 4 + first + width]
+        self.query[places, ours] = weight * torch.eye(width)
         self.key[places, theirs] = torch.eye(width)
 
     def carry(self, source: slice, target: slice, weight: float, *, first: int = 0) -> None:
@@ -125,11 +134,11 @@ def plan_of(config: Any, tokenizer: Tokenizer) -> Plan:
     numbers = tokenizer.get_vocab()
     marks = tuple(tokens.index(numbers[text]) for text in MARKS)
     places = (config.num_attention_heads - 1) * len(marks)
-    match = min(config.hidden_size - _FLAGS - 3 * places, config.head_dim - 2 * len(fast) - 4)
-    if min(match, places) < MOST_CHOICES or config.head_dim - 2 * len(fast) - 4 < places:
+    match = min(config.hidden_size - _FLAGS - _PARTS * places, config.head_dim - 2 * len(fast) - 4 - places)
+    if min(match, places) < MOST_CHOICES or config.num_hidden_layers < LAYERS:
         raise ValueError(
-            f"hidden size {config.hidden_size} with {config.num_attention_heads} heads of {config.head_dim} "
-            "cannot be wired"
+            f"hidden size {config.hidden_size}, {config.num_hidden_layers} layers, {config.num_attention_heads} heads "
+            f"of {config.head_dim} cannot be wired"
         )
     return Plan(config.hidden_size, config.num_attention_heads, config.head_dim, fast, match, marks, len(tokens))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,8 @@ from rag.template import bundled
 
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 MOST_CHOICES = 10
-_SYLLABLES = 3_000  # times that each Hangul syllable is seen besides, so that all are whole before they are joined
+_ALONE = 3_000  # times that each Hangul syllable is seen besides, so that all are whole before they are joined
+_SIGN = 100  # times that a sign of punctuation occurs for the same to be done for it
 _ROLES = 500  # times that the words of the chat format are seen, so that they become tokens
 _PIECES_OF = {"system": 4, "passages": 6}  # what every prompt with passages begins with, cut into landmarks
 
@@ -76,11 +78,18 @@ def train_tokenizer(texts: Sequence[str], settings: ReaderModelSettings) -> Toke
         show_progress=False,
     )
     roles = ["system\nuser\nassistant\n" + bundled("base").blocks["system"]] * _ROLES
-    syllables = sorted({char for text in texts for char in text if "가" <= char <= "힣"})
-    alone = ["\n".join(syllables)] * _SYLLABLES
+    counts = Counter(char for text in texts for char in text)
+    whole = sorted(
+        char for char, count in counts.items() if "가" <= char <= "힣" or (_is_sign(char) and count >= _SIGN)
+    )
+    alone = ["\n".join(whole)] * _ALONE
     tokenizer.train_from_iterator([*texts, *roles, *alone], trainer)
     tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in added])
     return tokenizer
+
+
+def _is_sign(char: str) -> bool:
+    return char > "\x7f" and not char.isalnum() and not char.isspace()
 
 
 def as_pretrained(tokenizer: Tokenizer, settings: ReaderModelSettings) -> Any:

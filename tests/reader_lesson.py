@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from tokenizers import Tokenizer
+
 from configs.reader_training import ReaderModelSettings, ReaderTrainingSettings
 from corpora.records import Question
 from finetune.reader_blocks import Block
+from finetune.reader_tokenizer import train_tokenizer
 from rag.reader import Evidence
 
 SETTINGS = ReaderTrainingSettings(
-    model=ReaderModelSettings(vocabulary=900, hidden=160, layers=4, heads=3, head_dim=32, mlp=64, window=1024),
+    model=ReaderModelSettings(vocabulary=900, hidden=160, layers=7, heads=3, head_dim=48, mlp=64, window=1024),
     learning_rate=1e-4, batch_tokens=300, longest=500, steps=4, warmup=1, threads=1, precision="fp32", plain_tokens=8,
 )  # fmt: skip
 PASSAGE = (
@@ -28,3 +31,10 @@ QUESTIONS = (
     Question("", "multiple_choice", "", "윗글로 보아 옳은 것은?", ("참", "거짓"), 1, paragraph="비가 왔다."),
 )
 BLOCK = Block(EVIDENCE[0], (EVIDENCE[1],), QUESTIONS)
+FACTS = {"경기도": "대동법이 처음 실시된", "선혜청": "이를 맡은 관청인", "고름": "저고리의 길이가 길어진 때에 넓어진"}
+
+
+def small_tokenizer() -> Tokenizer:
+    """One of the words of these tests."""
+    texts = [PASSAGE, *(item.text for item in EVIDENCE), *(item.question for item in QUESTIONS), " ".join(["", *FACTS])]
+    return train_tokenizer(texts * 3, SETTINGS.model)

@@ -17,32 +17,27 @@ from tokenizers import Tokenizer
 
 from configs.errors import UserError
 from configs.reader import PromptSettings, TransformersSettings
-from configs.reader_training import ReaderModelSettings
 from corpora.records import Question
 from finetune.reader_batches import collate, logits_at
 from finetune.reader_blocks import Block, read_blocks, write_blocks
 from finetune.reader_corpus import _sample, overlapping, runs, sample_questions
 from finetune.reader_model import new_model
 from finetune.reader_questions import Maker, Text
-from finetune.reader_rows import ChatWording, Composer, Row, shuffled
+from finetune.reader_rows import ChatWording, Composer, shuffled
 from finetune.reader_save import save
 from finetune.reader_sentences import asked, cloze, restated, sentences
-from finetune.reader_stream import CLOSING, LABEL, plan_of
-from finetune.reader_tokenizer import MOST_CHOICES, as_pretrained, frame, train_tokenizer
+from finetune.reader_tokenizer import as_pretrained, frame
 from rag.answer import answer
 from rag.prompt import render
 from rag.reader import Evidence
 from rag.reader_transformers import load_reader
-from tests.reader_lesson import BLOCK, EVIDENCE, PASSAGE, QUESTIONS, SETTINGS
-
-FACTS = {"경기도": "대동법이 처음 실시된", "선혜청": "이를 맡은 관청인", "고름": "저고리의 길이가 길어진 때에 넓어진"}
+from tests.reader_lesson import BLOCK, EVIDENCE, PASSAGE, QUESTIONS, SETTINGS, small_tokenizer
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
     """A small one, of the words of these tests."""
-    texts = [PASSAGE, *(item.text for item in EVIDENCE), *(item.question for item in QUESTIONS), " ".join(["", *FACTS])]
-    return train_tokenizer(texts * 3, SETTINGS.model)
+    return small_tokenizer()
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +50,6 @@ def kiwi() -> Kiwi:
 def model(tokenizer: Tokenizer) -> Any:
     """Wired, not trained."""
     return new_model(tokenizer, SETTINGS.model, seed=1).eval()
-
-
-@pytest.fixture(scope="module")
-def wired(tokenizer: Tokenizer) -> Any:
-    """The same in the shape that is stored."""
-    return new_model(tokenizer, ReaderModelSettings(vocabulary=900), seed=1).eval()
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
@@ -109,7 +98,7 @@ def test_questions_that_share_passages_score_as_prompts_of_their_own(tokenizer: 
     with torch.no_grad():
         logits = torch.log_softmax(logits_at(model, batch, batch.places, "cpu").double(), dim=1)
     together, apart = logits[: len(row.targets)], logits[len(row.targets) :]
-    assert torch.allclose(together, apart, atol=1e-4)
+    assert torch.allclose(together, apart, atol=1e-3)
     assert not torch.allclose(together[:1], together[-1:], atol=1e-2)  # the comparison is not of constants
 
 
@@ -171,50 +160,6 @@ def test_blocks_come_back_from_disk_as_they_were(tmp_path: Path) -> None:
     assert read_blocks(tmp_path / "blocks.jsonl") == blocks
 
 
-def test_wired_weights_know_which_choice_a_token_is_of_and_which_one_ends(tokenizer: Tokenizer, model: Any) -> None:
-    row = Composer(tokenizer, SETTINGS).compose(QUESTIONS[:1], EVIDENCE, stage=2)
-    assert row is not None
-    after = _after_first_layer(model, row)
-    plan = plan_of(model.config, tokenizer)
-    labels_at, closing_at = (slice(plan.flag(first), plan.flag(first) + MOST_CHOICES) for first in (LABEL, CLOSING))
-    starts = [row.ids.tolist().index(tokenizer.token_to_id(frame()[f"choice {number}"])) for number in (1, 2, 3)]
-    ends = [*starts[1:], row.ids.tolist().index(tokenizer.token_to_id(frame()["ask 3"]))]
-    for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        labels = after[start + 1 : end, labels_at]
-        assert labels.argmax(dim=1).tolist() == [number] * (end - start - 1)
-        assert labels.max(dim=1).values.min() > 0.5
-        assert after[end, closing_at].argmax() == number
-
-
-def test_wired_weights_know_where_a_token_stands(tokenizer: Tokenizer, wired: Any) -> None:
-    repeated = [replace(EVIDENCE[0], text=" ".join([PASSAGE] * 4))]
-    row = Composer(tokenizer, SETTINGS).compose(QUESTIONS[:1], repeated, stage=2)
-    assert row is not None
-    after = _after_first_layer(wired, row)
-    plan = plan_of(wired.config, tokenizer)
-    places = after[plan.begins : row.shared, plan.place]
-    alike = places @ places.T
-    distance = (torch.arange(len(places))[:, None] - torch.arange(len(places))).abs()
-    assert len(places) > 100
-    assert alike[distance <= 5].mean() > 0.4
-    assert alike[distance >= 60].max() < 0.2  # the same words stand there, too
-
-
-def test_wired_weights_answer_better_than_chance_before_any_training(tokenizer: Tokenizer, wired: Any) -> None:
-    assert _accuracy(wired, tokenizer) >= 0.5  # of four choices
-
-
-def test_wired_weights_write_a_label_and_nothing_else(tokenizer: Tokenizer, wired: Any) -> None:
-    row = Composer(tokenizer, SETTINGS).compose(QUESTIONS, EVIDENCE, stage=2)
-    assert row is not None
-    asked_for = [target for target in row.targets if target.is_label]
-    with torch.no_grad():
-        places = torch.tensor([target.place for target in asked_for])
-        chances = logits_at(wired, collate([row], padding=0), places, "cpu").softmax(dim=1)
-    for target, each in zip(asked_for, chances, strict=True):
-        assert each[list(target.rivals)].sum() > 0.5
-
-
 def test_passages_shrink_to_the_window_and_a_question_that_alone_is_too_long_is_refused(tokenizer: Tokenizer) -> None:
     wording = ChatWording(tokenizer, 300)
     asked: dict[str, Any] = {"settings": PromptSettings(), "channel": "labels", "wording": wording}
@@ -251,32 +196,3 @@ def _prompt(question: Question, evidence: list[Evidence], tokenizer: Tokenizer) 
 
 def _expected(question: Question) -> str:
     return str(question.answer) if question.choices else question.answers[0]
-
-
-def _after_first_layer(model: Any, row: Row) -> torch.Tensor:
-    """The residual stream at every token of a row."""
-    batch = collate([row], padding=0)
-    with torch.no_grad():
-        states = model.model(
-            input_ids=batch.ids, position_ids=batch.positions, attention_mask=batch.sees, output_hidden_states=True
-        ).hidden_states
-    stream: torch.Tensor = states[1][0]
-    return stream
-
-
-def _accuracy(model: Any, tokenizer: Tokenizer) -> float:
-    """Of label answers to questions on plain facts that stand far apart, the choices in every rotation."""
-    names = (*FACTS, "이이")
-    composer = Composer(tokenizer, SETTINGS)
-    right = []
-    for name, fact in FACTS.items():
-        for turn in range(4):
-            choices = names[turn:] + names[:turn]
-            question = replace(QUESTIONS[0], question=f"{fact} 것은?", choices=choices, answer=choices.index(name) + 1)
-            row = composer.compose([question], EVIDENCE, stage=2)
-            assert row is not None
-            batch = collate([row], padding=0)
-            with torch.no_grad():
-                scores = logits_at(model, batch, batch.places[:1], "cpu")[0]
-            right.append(scores[list(row.targets[0].rivals)].argmax().item() + 1 == question.answer)
-    return sum(right) / len(right)
