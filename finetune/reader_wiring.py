@@ -62,7 +62,7 @@ _DECIDES = 1800.0  # the same in the last layer, where a choice is taken
 _SPACING = 24.0  # tokens between two places
 _NEAR = (0.005, 0.08)  # the rotary frequencies, radians per token, that tell which place is near
 _CALLS, _ELSEWHERE = 11.0, 0.87  # the attention logit of a landmark at its place; the sink's share of it
-_UNLIKE, _UNLIKE_HERE = 0.71, 0.85  # how strongly the sink calls a word: one less than about 0.3 alike is nobody's
+_UNLIKE, _UNLIKE_HERE = 0.71, 0.85  # how strongly the sink calls: words less than about 0.4 (0.5) alike are no match
 _NEARBY = 0.55  # how much it counts that a word stands where the question's words stand, beside how alike it is
 _PLACED = 1.0  # how strong the place of a token is beside its word, about
 _BACK, _SUMMED = 2.0, 1.0  # how strong what is brought back is; the same of sums
@@ -196,7 +196,7 @@ def _offer_passages(head: Head, plan: Plan) -> None:
 
 
 def _wire_answer(model: Any, plan: Plan) -> None:
-    """The label of the choice that agrees best, so faintly that training starts from doubt."""
+    """The label of the choice whose words stand nearest to the question's; and that a label is to be written."""
     head = head_of(model, plan, 6, 0)
     head.compare(plan.asked, plan.found, weight=1 / _LOUD)
     head.ask((0, plan.flag(CONST), 1.0))
