@@ -112,7 +112,8 @@ def train(data: Path | None, out: Path, work: Path, settings: ReaderTrainingSett
         return judge(trainer.model, sets, padding=padding, device=trainer.device)
 
     is_done = trainer.run(lessons, look)
-    draw(work / "curves.png", trainer.progress.history)
+    weights = {"loss": 1.0, "text_loss": settings.text_weight, "plain_loss": settings.plain_weight}
+    draw(work / "curves.png", trainer.progress.history, weights)
     if not is_done:
         return None
     last = trainer.progress.history[-1]  # every run looks after its last step

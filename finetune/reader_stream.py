@@ -15,6 +15,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from configs.errors import UserError
 from finetune.reader_tokenizer import END, MOST_CHOICES, START, frame, opening
 
 CONST, RANK, SINK, CLOSES, RARITY, BLANK, PASSAGE, QUESTION, LABEL = range(9)  # ten labels
@@ -125,7 +126,7 @@ class Head:
 
 
 def plan_of(config: Any, tokenizer: Tokenizer) -> Plan:
-    """The plan of a model's shape. Raises ValueError when it is too narrow."""
+    """The plan of a model's shape. Raises UserError when it cannot be wired."""
     pairs = config.head_dim // 2
     angles = [config.rope_parameters["rope_theta"] ** (-pair / pairs) for pair in range(pairs)]
     fast = tuple(angle for angle in angles if angle * _FAR > 1)
@@ -136,9 +137,10 @@ def plan_of(config: Any, tokenizer: Tokenizer) -> Plan:
     places = (config.num_attention_heads - 1) * len(marks)
     match = min(config.hidden_size - _FLAGS - _PARTS * places, config.head_dim - 2 * len(fast) - 4 - places)
     if min(match, places) < MOST_CHOICES or config.num_hidden_layers < LAYERS:
-        raise ValueError(
-            f"hidden size {config.hidden_size}, {config.num_hidden_layers} layers, {config.num_attention_heads} heads "
-            f"of {config.head_dim} cannot be wired"
+        raise UserError(
+            f"finetune.reader.model: found hidden {config.hidden_size}, layers {config.num_hidden_layers}, heads "
+            f"{config.num_attention_heads}, head_dim {config.head_dim}: too small to be wired"
+            f" (at least {LAYERS} layers); make it larger, or --set finetune.reader.model.first_weights=random"
         )
     return Plan(config.hidden_size, config.num_attention_heads, config.head_dim, fast, match, marks, len(tokens))
 

@@ -79,7 +79,7 @@ _REGIONS = {"passages": PASSAGE, "paragraph": PASSAGE, "question": QUESTION, "bo
 
 
 def wire(model: Any, tokenizer: Tokenizer, *, seed: int) -> None:
-    """Write the first weights into a model with random ones. Raises ValueError when it is too narrow."""
+    """Write the first weights into a model with random ones. Raises UserError when it is too small."""
     plan = plan_of(model.config, tokenizer)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

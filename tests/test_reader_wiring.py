@@ -9,6 +9,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
+from configs.errors import UserError
 from configs.reader_training import ReaderModelSettings
 from finetune.reader_batches import collate, logits_at
 from finetune.reader_model import new_model
@@ -89,6 +90,12 @@ def test_wired_weights_know_where_a_token_stands(tokenizer: Tokenizer, wired: An
     assert len(places) > 100
     assert alike[distance <= 5].mean() > 0.4
     assert alike[distance >= 60].max() < 0.2  # the same words stand there, too
+
+
+def test_a_shape_too_small_to_be_wired_is_refused_in_one_line(tokenizer: Tokenizer) -> None:
+    with pytest.raises(UserError, match=r"layers 4, .* too small to be wired") as refused:
+        new_model(tokenizer, ReaderModelSettings(vocabulary=900, layers=4), seed=1)
+    assert "\n" not in str(refused.value)
 
 
 def test_wired_weights_answer_better_than_chance_before_any_training(tokenizer: Tokenizer, wired: Any) -> None:
